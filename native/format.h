@@ -1,0 +1,221 @@
+/*
+ * The record format that psync-native speaks on stdin and stdout, byte by byte. It is defined here
+ * and nowhere else; src/replica/native_format.ts follows this file.
+ *
+ * DESIGN
+ * All integers are little-endian. A record is
+ *
+ *     u32 length      of what follows (type, id and body); at most RECORD_MAX
+ *     u8  type        below
+ *     u32 id          of the request; an answer carries the id of its request; 0 for events
+ *     ... body
+ *
+ * bytes16 = u16 length + bytes (no NUL at the end); bytes32 = u32 length + bytes.
+ * A path is a bytes16: names joined by single '/', no leading or trailing slash, no ".", "..",
+ * empty name or NUL; the empty path is the root. psync-native refuses every other form (I11) and,
+ * except where said, every path whose first component is ".psync" (I10) with ST_REFUSED / EINVAL.
+ * An unknown type, a body that is too short or too long, or a length over RECORD_MAX is answered
+ * by one R_FATAL, and the process exits with status 2. EOF on stdin ends the process (status 0)
+ * after what was begun is finished.
+ *
+ * STAT (64 bytes):
+ *     u8  kind        KIND_*
+ *     u8  flags       STAT_* bits
+ *     u16 mode        07777 bits
+ *     u32 nlink, u32 uid, u32 gid
+ *     u64 inode, u64 size
+ *     i64 mtime_ns, i64 ctime_ns, i64 btime_ns   since 1970; btime 0 where there is none
+ *     u64 mount_id    statx stx_mnt_id
+ */
+#ifndef PSYNC_FORMAT_H
+#define PSYNC_FORMAT_H
+
+#define FORMAT_VERSION 1
+#define RECORD_MAX (16u << 20)
+#define STAT_SIZE 64
+
+enum kind {
+  KIND_NONE = 0, KIND_FILE = 1, KIND_DIR = 2, KIND_LINK = 3,
+  KIND_FIFO = 4, KIND_SOCKET = 5, KIND_CHAR = 6, KIND_BLOCK = 7
+};
+
+#define STAT_MOUNT 1 /* a mount point: its mount id is not the root's */
+
+/* ---- psync-native watch: requests ------------------------------------------------------------ */
+
+/* First record. body: bytes16 root (absolute, canonical), u32 max_watches (0: the kernel's limit
+ * alone; for tests). Answered by W_READY. */
+#define W_OPEN 0x01
+/* Adds a watch to each directory, then lists it. body: u32 count, count * path.
+ * Answered by one or more W_LISTING for each path, in order. */
+#define W_LIST 0x02
+/* Forgets the watches at and below a path. body: path. No answer. */
+#define W_DROP 0x03
+/* Makes a barrier: answered by W_BARRIER after every event that happened before was written out. */
+#define W_SYNC 0x04
+
+/* ---- psync-native watch: answers and events --------------------------------------------------- */
+
+/* body: u32 version, i32 errno (0: fine), STAT of the root, u64 fs_id, u64 fs_type (statfs f_type),
+ * u64 device. */
+#define W_READY 0x81
+/* A part of a listing. body: path, i32 errno (of open or getdents; the list is then not complete:
+ * I1), u8 flags, STAT of the directory, u32 count, count * (bytes16 name, STAT, bytes16 target).
+ * Entries are sorted by memcmp over ALL parts. ".psync" in the root is left out. target: of links,
+ * else empty. An entry that could not be looked at (raced away) is left out; one that failed
+ * otherwise has KIND_NONE. A directory that is a mount point is listed as an entry with
+ * STAT_MOUNT; asked to list one, errno is EXDEV. */
+#define W_LISTING 0x82
+#define LISTING_LAST 1      /* the last part of this directory */
+#define LISTING_UNWATCHED 2 /* no watch could be set (limit); errno tells only about the listing */
+/* Names to look at. body: u32 count, count * (u16 DIRTY_* bits, path). */
+#define W_DIRTY 0x83
+#define DIRTY_CREATED 1
+#define DIRTY_MODIFIED 2 /* IN_MODIFY: maybe more to come */
+#define DIRTY_CLOSED 4   /* IN_CLOSE_WRITE */
+#define DIRTY_ATTRIB 8
+#define DIRTY_GONE 16    /* IN_DELETE, IN_MOVED_FROM */
+#define DIRTY_MOVED 32   /* IN_MOVED_TO */
+#define DIRTY_DIR 64     /* IN_ISDIR */
+#define DIRTY_NEWDIR 128 /* a directory that is not watched yet: to be listed */
+#define DIRTY_WHOLE 256  /* too many names: list this directory again, with its known subdirectories */
+/* A pair by cookie, both within the watched tree. Written after all W_DIRTY of events before it.
+ * body: u8 is_dir, path from, path to. The node of a directory has been re-parented already, and
+ * what is dirty below it is reported under the new path from here on. Both names are reported in a
+ * W_DIRTY as well. */
+#define W_MOVE 0x84
+/* Events were lost (IN_Q_OVERFLOW): list everything again. No body. */
+#define W_OVERFLOW 0x85
+/* The root is no longer what was opened. body: u8 reason ROOT_*. */
+#define W_ROOT 0x86
+#define ROOT_MOVED 1
+#define ROOT_REMOVED 2
+#define ROOT_UNMOUNTED 3
+#define ROOT_COVERED 4 /* /proc/self/mountinfo changed and the path of the root is another object */
+/* A mount at or below the root came or went. body: path of the directory (looked up in mountinfo). */
+#define W_MOUNT 0x87
+#define W_BARRIER 0x88
+
+/* ---- both ---------------------------------------------------------------------------------------- */
+
+/* Cannot go on. body: i32 errno, bytes16 text. */
+#define R_FATAL 0xff
+
+/* ---- psync-native apply: requests ---------------------------------------------------------------- */
+
+/* First record, answered by A_READY. body: bytes16 root as given (absolute or relative to the
+ * working directory). Opens it, resolves it, probes the file system. Changes nothing. */
+#define A_OPEN 0x10
+/* Adopts: makes .psync (0700) and what is below it, writes .gitignore, the marks `pair` and `lock`
+ * (each: aside, fsync, rename). body: bytes32 pair, bytes32 lock, u8 has_old, bytes32 old_lock.
+ * Under flock of .psync/: refused (ST_STALE) where .psync/lock is not old_lock (has_old 0: absent).
+ * From then on every A_COMMIT, A_PREPARE and A_SUPPLY first checks root inode, mount id, and
+ * that both marks read as written; else ST_GUARD for all of it. Answered by A_DONE. */
+#define A_ADOPT 0x11
+/* Removes .psync/lock if it is ours. No body. Answered by A_DONE. */
+#define A_UNLOCK 0x12
+/* Looks. body: u32 content_limit, u8 flags LOOK_*, u32 count, count * path. Answered by A_LOOKED. */
+#define A_LOOK 0x13
+#define LOOK_DIGEST 1 /* digests also of files above content_limit */
+/* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP.
+ * Answered by A_COMMITTED. */
+#define A_COMMIT 0x14
+/* body: bytes16 batch, u32 count, count * (u32 id, path, STAT expected). Opens each file, and
+ * makes .psync/supply/<batch>/<id> -> /proc/<pid>/fd/<n>. Answered by A_RESULTS. */
+#define A_SUPPLY 0x15
+/* body: bytes16 batch, u32 count, count * (u32 id, path, STAT expected). Makes
+ * .psync/stage/<batch> and .psync/basis/<batch>, links each live file that is still as expected to
+ * .psync/basis/<batch>/<id> under the lease. Answered by A_RESULTS with the STAT after the link. */
+#define A_PREPARE 0x16
+/* body: bytes16 batch. Supplied: is each file still what was opened? closes. Prepared: unlinks the
+ * basis links (under the lease; STAT after), removes the stage directory of the batch. Answered by
+ * A_RESULTS, one for each id. */
+#define A_RELEASE 0x17
+/* Ends an epoch: fsync on ext4 and xfs of a file just written in .psync/, else syncfs; then
+ * removes what was displaced as expected before the call. Answered by A_DONE. */
+#define A_SYNC 0x18
+/* Sweeps leftovers of an earlier life out of stage, basis and supply: what is provably psync's own
+ * (see apply.h) is removed, everything else goes to .psync/trash/<label>.conflict/found/.
+ * body: bytes16 label. Answered by A_SWEPT. */
+#define A_SWEEP 0x19
+/* body: none. Answered by A_SPACE. */
+#define A_STATFS 0x1a
+
+/*
+ * OP:
+ *     u8  op           OP_*
+ *     u8  flags        OPF_*
+ *     path             (of OP_MOVE: from)
+ *     EXPECTED
+ *     then by op:
+ *       OP_PUT_FILE:   META, u8 source (0 inline, 1 staged); inline: bytes32 content;
+ *                      staged: bytes16 batch, u32 id (the file .psync/stage/<batch>/<id>)
+ *       OP_PUT_DIR:    META
+ *       OP_PUT_LINK:   META, bytes16 target
+ *       OP_REMOVE:     nothing
+ *       OP_MOVE:       path to, EXPECTED of to
+ *       OP_META:       META
+ * EXPECTED:  u8 kind (KIND_NONE: absent; KIND_FILE, KIND_DIR, KIND_LINK), STAT, bytes16 target.
+ *     A file is as expected if inode, btime, size, mtime and ctime agree. A link: inode and target.
+ *     A directory: kind, and inode where it is not 0.
+ * META: u16 mode, u32 uid, u32 gid, i64 mtime_ns. uid or gid 0xffffffff: leave; mode 0xffff: leave;
+ *     mtime INT64_MIN: leave.
+ */
+enum op { OP_PUT_FILE = 1, OP_PUT_DIR = 2, OP_PUT_LINK = 3, OP_REMOVE = 4, OP_MOVE = 5, OP_META = 6 };
+#define OPF_DISPOSAL 3 /* mask: DISPOSE_* of what is displaced as expected */
+#define DISPOSE_DROP 0
+#define DISPOSE_REMOVED 1  /* to .psync/trash/<label>.removed/<path> */
+#define DISPOSE_CONFLICT 2 /* to .psync/trash/<label>.conflict/<path> */
+#define OPF_FORCE 4        /* OP_REMOVE: a directory goes to the trash with all that is in it */
+
+/* ---- psync-native apply: answers ------------------------------------------------------------------ */
+
+enum status {
+  ST_DONE = 0,
+  ST_STALE = 1,      /* not as expected; nothing changed */
+  ST_STALE_KEPT = 2, /* not as expected; the find is kept, see `kept` */
+  ST_BUSY = 3,       /* a writer has it open, or it changed while it was read */
+  ST_NOT_EMPTY = 4,
+  ST_ORPHAN = 5,     /* the parent is absent or no directory */
+  ST_FAILED = 6,     /* see errno */
+  ST_DIRTY = 7,      /* done, but the stamp cannot be trusted */
+  ST_GUARD = 8,      /* the root or its marks are not what they were; nothing changed */
+  ST_GONE = 9,       /* the staged file is not there */
+  ST_ABSENT = 10,    /* a look: the parent is there, the name is not */
+  ST_MOUNT = 11,     /* a mount point, or below one that is not the root's */
+  ST_REFUSED = 12    /* a path form that is never accepted */
+};
+
+/* body: u32 version, i32 errno (of opening the root), u32 euid, STAT root, u64 fs_id, u64 fs_type,
+ * u64 device, u32 caps CAP_*, u8 is_empty (nothing but .psync), bytes16 canonical root,
+ * u16 count, count * (u64 dev, u64 inode) of the ancestors, nearest first,
+ * u8 has_pair, bytes32 pair, u8 has_lock, bytes32 lock, u64 lock_pid_starttime (start time in
+ * clock ticks of the process whose decimal pid stands in a line "pid N" of the lock; 0: none lives),
+ * bytes16 boot_id (of /proc/sys/kernel/random/boot_id), bytes16 host name */
+#define A_READY 0x90
+#define CAP_EXCHANGE 1
+#define CAP_NOREPLACE 2
+#define CAP_LEASE 4
+#define CAP_TMPFILE 8
+#define CAP_WRITE 16 /* .psync can be made, or is there and writable */
+/* body: i32 errno, u8 status (ST_DONE, ST_STALE, ST_GUARD, ST_FAILED) */
+#define A_DONE 0x91
+/* body: u32 count, count * LOOKED.
+ * LOOKED: u8 status (ST_DONE present, ST_ABSENT, ST_ORPHAN, ST_BUSY, ST_FAILED, ST_MOUNT,
+ * ST_REFUSED), i32 errno; then, where DONE or BUSY: STAT, bytes16 target, u8 what (bit 0: digest
+ * follows: 32 bytes; bit 1: content follows: bytes32). Special files are DONE with their kind and
+ * are never opened. */
+#define A_LOOKED 0x92
+#define LOOKED_DIGEST 1
+#define LOOKED_CONTENT 2
+/* body: u32 count, count * (u8 status, i32 errno, u8 masked, STAT after, bytes16 kept (below
+ * .psync/trash/; empty: nothing), bytes16 step (the name of the step that failed; empty)). */
+#define A_COMMITTED 0x93
+/* body: u32 count, count * (u32 id, u8 status, i32 errno, STAT) */
+#define A_RESULTS 0x94
+/* body: u32 count, count * bytes16 kept (below .psync/trash/) */
+#define A_SWEPT 0x95
+/* body: u64 free bytes for us, u64 total bytes, u64 free inodes, u64 total inodes */
+#define A_SPACE 0x96
+
+#endif

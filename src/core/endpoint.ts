@@ -1,0 +1,179 @@
+/**
+ * The contract of a replica as the brain sees it: one contract with three doors (in process, a
+ * `psync filter` behind a pipe, a `psync filter` behind ssh) and one test suite for all (tests/contract).
+ *
+ * An endpoint makes no decisions: it looks, reports and makes the transitions that it is asked to
+ * make. Every method rejects with `EndpointLostError` when the endpoint is gone, with
+ * `SafetyHaltError` when its root is not the root that was opened, and may be called concurrently;
+ * batches that touch the same paths must not overlap, which is the brain's duty.
+ * @module
+ */
+import type { Stamp } from "./entry.ts";
+import type { Observation } from "./observation.ts";
+import type { RelPath } from "./path.ts";
+import type { CommitBatch, Expected, TransitionResult } from "./transition.ts";
+
+/** What an endpoint is opened with. */
+export interface EndpointOptions {
+  /**
+   * The root as the user wrote it, decoded as names are: absolute, or relative to the working
+   * directory (local) or the login directory (remote). `~` is not expanded by psync.
+   */
+  readonly root: string;
+  /** Regular expressions, flag `i`, unanchored, against `/` + path. A match is ignored (I6). */
+  readonly excludes: readonly string[];
+}
+
+/** Which name and number the root has, and what its host is. */
+export interface EndpointFacts {
+  readonly hostName: string;
+  readonly bootId: string;
+  /** The canonical absolute path of the root, symlinks resolved. */
+  readonly root: string;
+  readonly isRootUser: boolean;
+  /** f_fsid of statfs(2), as hex; the same across remounts on most file systems. */
+  readonly fsId: string;
+  readonly fsType: string;
+  readonly rootInode: bigint;
+  readonly rootDevice: bigint;
+  readonly mountId: bigint;
+  /** Device and inode of the root's ancestors, nearest first, as `dev:ino`: for nested roots. */
+  readonly ancestors: readonly string[];
+  /** Whether the root holds anything but `.psync`. */
+  readonly isEmpty: boolean;
+  /** Content of `.psync/pair`, or null. */
+  readonly pairMarker: string | null;
+  /** Content of `.psync/lock`, or null; and whether its holder still lives on that host. */
+  readonly lock: string | null;
+  readonly lockHolderLives: boolean;
+  /** What this file system lacks: `exchange`, `noreplace`, `lease`, `tmpfile`. */
+  readonly reduced: readonly string[];
+  /** The version line of this host's rsync, or null where there is none. */
+  readonly rsync: string | null;
+  /** Wall clock at the answer, ms since 1970: for the clock offset. */
+  readonly clockMs: number;
+}
+
+/** One directory as it was listed, watch first. `entries` are sorted by bytes; ignored names are left out. */
+export type Listing =
+  | {
+    readonly kind: "listed";
+    readonly path: RelPath;
+    /** The directory itself. */
+    readonly self: Observation;
+    /** `present` or `blocked`; without content. Hints: what differs is looked at before it decides. */
+    readonly entries: readonly Observation[];
+    /** The endpoint's counter when the listing began. */
+    readonly began: number;
+    /** False where the directory could not be watched (watch limit): it must be polled. */
+    readonly isWatched: boolean;
+    /** Whether ignored names are in it (such a directory cannot be removed without force). */
+    readonly hasIgnored: boolean;
+  }
+  | {
+    /** The directory is not there, is no directory, or could not be read to its end: proves nothing (I1). */
+    readonly kind: "unlisted";
+    readonly path: RelPath;
+    readonly self: Observation;
+  };
+
+/** What an endpoint reports by itself, in order. */
+export type EndpointEvent =
+  /** Looks caused by events; a look that equals what was last reported or made is left out. */
+  | {
+    readonly kind: "observed";
+    readonly observations: readonly Observation[];
+    /** Renames within the root that were seen as pairs, oldest first; hints. */
+    readonly moves: readonly Move[];
+  }
+  /** Events were lost: everything at and below `path` must be listed again (I8). */
+  | { readonly kind: "rescan"; readonly path: RelPath; readonly why: string }
+  /** The root was moved, removed, unmounted or mounted over: halt until it is back. */
+  | { readonly kind: "root-lost"; readonly why: string }
+  /** The watch limit is reached: `path` and below are not watched. */
+  | { readonly kind: "unwatched"; readonly path: RelPath };
+
+/** A rename within the root. */
+export interface Move {
+  readonly from: RelPath;
+  readonly to: RelPath;
+}
+
+/** A file that the brain wants rsync to send: it must still be `expected`. */
+export interface SupplyRequest {
+  readonly id: number;
+  readonly path: RelPath;
+  readonly stamp: Stamp;
+}
+
+/** Whether each file of a supply was still as expected, by id. */
+export interface SupplyResult {
+  readonly id: number;
+  readonly kind: "supplied" | "stale" | "busy";
+}
+
+/** A file that rsync may use as basis: the live file where a put will come to stand. */
+export interface BasisRequest {
+  readonly id: number;
+  readonly path: RelPath;
+  readonly expected: Expected;
+}
+
+/** What the target knows after it linked the basis: linking changes a live file's ctime. */
+export interface BasisResult {
+  readonly id: number;
+  /** The live file's stamp after the link, to be recorded and expected from now on; null: no basis. */
+  readonly stamp: Stamp | null;
+}
+
+/** The options of `look`. */
+export interface LookOptions {
+  /** Content of files up to this size is read and returned; 0: none. At most 1 MiB. */
+  readonly contentLimitBytes: number;
+  /** Whether the digest of larger files is computed as well. */
+  readonly digests: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** One replica. Whoever opened it disposes of it. */
+export interface Endpoint extends AsyncDisposable {
+  readonly facts: EndpointFacts;
+
+  /** Sets a watch on each directory, then lists it; one answer for each path, in order. */
+  list(dirs: readonly RelPath[], options?: { readonly signal?: AbortSignal }): Promise<readonly Listing[]>;
+
+  /** Looks at each path now; one observation for each path, in order. */
+  look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]>;
+
+  /** Makes the transitions in order; one result for each. A failed one does not stop the rest. */
+  commit(batch: CommitBatch): Promise<readonly TransitionResult[]>;
+
+  /** Opens files for rsync under `.psync/supply/<batch>/<id>`, held until `release`. */
+  supply(batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]>;
+
+  /** Makes `.psync/stage/<batch>/` and `.psync/basis/<batch>/`, with links to what is live. */
+  prepare(batch: string, requests: readonly BasisRequest[]): Promise<readonly BasisResult[]>;
+
+  /**
+   * Ends a batch. On the source: tells for each supplied file whether it is still what was opened
+   * (I3), and closes it. On the target: removes the basis links, and what is left of the stage; the
+   * stamps of files that are still live come back, as after `prepare`.
+   */
+  release(batch: string): Promise<{ readonly stable: readonly number[]; readonly stamps: readonly BasisResult[] }>;
+
+  /**
+   * Adopts the pair: writes `.psync/pair`, `.psync/lock` (a swap: fails where the lock is not what
+   * `facts` said) and `.psync/.gitignore`. Every later batch is refused once either file differs.
+   * @throws {SetupError} where somebody else was faster.
+   */
+  adopt(marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null }): Promise<void>;
+
+  /** Gives the lock back (removes `.psync/lock` where it is still ours). */
+  releaseLock(): Promise<void>;
+
+  /** Makes all that was committed durable and drops what was displaced as expected (an epoch's end). */
+  sync(): Promise<void>;
+
+  /** What this endpoint reports by itself. Read by one reader; ends when the endpoint is disposed of. */
+  events(): AsyncIterable<EndpointEvent>;
+}
