@@ -197,8 +197,8 @@ export function comparePaths(a: RelPath, b: RelPath): number {
 
 /** A path for people: control characters, quotes of control and bytes that are no text escaped. */
 export function showPath(path: string): string {
-  // deno-lint-ignore no-control-regex -- control characters are what must not reach a terminal
   return path.replace(
+    // deno-lint-ignore no-control-regex -- control characters are what must not reach a terminal
     /[\x00-\x1f\x7f-\x9f\\]|[\ud800-\udfff](?![\udc00-\udfff])|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu,
     (unit) => {
       const code = unit.charCodeAt(0);

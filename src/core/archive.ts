@@ -1,0 +1,84 @@
+/**
+ * The contract of the archive as the brain uses it: the last state on which both replicas agreed,
+ * path by path. archive/archive.ts implements it over SQLite; tests use it in memory.
+ *
+ * Everything is synchronous: SQLite answers in microseconds. Writes happen inside `transact` only.
+ * @module
+ */
+import type { Entry, Stamp } from "./entry.ts";
+import type { Name, RelPath } from "./path.ts";
+import type { Side } from "./problem.ts";
+
+/** What both replicas agreed on at one path, and how each of them recognises it. */
+export interface ArchiveRow {
+  readonly entry: Entry;
+  readonly left: Stamp;
+  readonly right: Stamp;
+}
+
+/** A row with its name, as a listing of a directory gives it. */
+export interface ChildRow extends ArchiveRow {
+  readonly name: Name;
+}
+
+/** A conflict whose loser was kept. */
+export interface ConflictRow {
+  readonly id: number;
+  readonly path: RelPath;
+  /** The replica whose version was displaced, and in whose trash it lies. */
+  readonly loser: Side;
+  /** Below `.psync/trash/` of that replica. */
+  readonly kept: string;
+  readonly atMs: number;
+  readonly winnerSizeBytes: number | null;
+  readonly loserSizeBytes: number | null;
+  readonly winnerMtimeNs: bigint | null;
+  readonly loserMtimeNs: bigint | null;
+}
+
+/** Removals of one scan that wait for approval. */
+export interface HoldRow {
+  readonly id: number;
+  /** The run of psync that raised it; `-f` releases only holds of earlier runs. */
+  readonly run: number;
+  readonly atMs: number;
+  readonly side: Side;
+  readonly paths: readonly RelPath[];
+}
+
+/** Facts about the pair that survive a restart; keys are names such as `left.fsId`. */
+export type MetaKey = string;
+
+/** The store of agreements. The root directory itself has no row. */
+export interface Archive extends Disposable {
+  /** The row at a path, or null. */
+  get(path: RelPath): ArchiveRow | null;
+  /** The rows of one directory, sorted by name bytes; empty where the directory has no row. */
+  children(dir: RelPath): ChildRow[];
+  /** All paths below a directory, children before their directory; lazily. Not to be mixed with writes. */
+  below(dir: RelPath): Iterable<{ readonly path: RelPath; readonly row: ArchiveRow }>;
+  /** Up to `limit` paths whose stamp of `side` has this inode and birth time. */
+  findObject(side: Side, object: Pick<Stamp, "inode" | "birthNs">, limit: number): RelPath[];
+  /** How many rows there are. */
+  count(): number;
+
+  /** Runs `work` in one transaction: all of its writes or none. */
+  transact<T>(work: () => T): T;
+  /** Adds or replaces a row; the parent must have one (or be the root). Children stay. */
+  put(path: RelPath, row: ArchiveRow): void;
+  /** Removes a row and all below it. */
+  remove(path: RelPath): void;
+  /** Renames a row with all below it; what was at `to` is removed first. */
+  move(from: RelPath, to: RelPath): void;
+
+  meta(key: MetaKey): string | null;
+  setMeta(key: MetaKey, value: string | null): void;
+
+  addConflict(conflict: Omit<ConflictRow, "id">): number;
+  conflicts(): ConflictRow[];
+  removeConflict(id: number): void;
+
+  addHold(hold: Omit<HoldRow, "id">): number;
+  holds(): HoldRow[];
+  removeHold(id: number): void;
+}
