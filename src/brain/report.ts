@@ -2,8 +2,8 @@
  * What a session tells the outside, as values: who shows them, and in which words, is decided
  * elsewhere (cli/console_report.ts; tests record them).
  *
- * Holds no text, does no I/O. Every method returns at once and never throws: a report must not be
- * able to slow a session down or end it. Called by the brain; paths are not escaped here.
+ * Holds no text, does no I/O. Every method but `plan` returns at once, and none throws: a
+ * report must not be able to slow a session down or end it. Called by the brain; paths are not escaped here.
  * @module
  */
 import type { ConflictRow, HoldRow } from "../core/archive.ts";
@@ -224,6 +224,7 @@ export interface Report {
   problem(problem: Problem): void;
   /** The path is fine again, or gone. */
   problemGone(path: RelPath): void;
-  plan(line: PlanLine): void;
+  /** Resolves when the line was handed on: to be awaited, so that a slow reader slows only the plan. */
+  plan(line: PlanLine): Promise<void>;
   notice(notice: Notice): void;
 }
