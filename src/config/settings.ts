@@ -1,0 +1,57 @@
+/**
+ * What one session is to do, checked as far as that goes without touching a disk or a host.
+ *
+ * Later a file of configuration feeds the same type. Called by cli/options.ts; the brain takes it.
+ * @module
+ */
+import { UsageError } from "../base/errors.ts";
+import { compileIgnore } from "../core/ignore.ts";
+import { type Operands, parseTargets, type Targets } from "./targets.ts";
+
+/** The switches of a session. */
+export interface Modes {
+  /** Print the plan of the first sync and change nothing. */
+  readonly dryRun: boolean;
+  /** End after the first sync. */
+  readonly syncOnly: boolean;
+  /** Take what is equal by size and time as agreed, leave what differs. */
+  readonly skipInitialSync: boolean;
+  /** Release removals that an earlier run held. */
+  readonly force: boolean;
+}
+
+/** Everything that a session is started with. */
+export interface Settings extends Targets, Modes {
+  /** The directory that a relative root on this host is relative to. */
+  readonly cwd: string;
+  /** What to run instead of `ssh`; null: `ssh`. */
+  readonly sshCommand: string | null;
+  /** JavaScript regular expressions; each compiles. */
+  readonly excludes: readonly string[];
+}
+
+/** The parts of `Settings` before they are checked. */
+export interface RawSettings extends Operands, Modes {
+  readonly cwd: string;
+  readonly sshCommand: string | null;
+  readonly excludes: readonly string[];
+}
+
+/**
+ * Checks and joins what was given.
+ * @throws {UsageError} that names what is wrong and says what to do.
+ */
+export function parseSettings(raw: RawSettings): Settings {
+  const targets = parseTargets(raw);
+  compileIgnore(raw.excludes);
+  if (raw.sshCommand !== null) checkSsh(raw.sshCommand, targets.remoteHost);
+  const { cwd, sshCommand, excludes, dryRun, syncOnly, skipInitialSync, force } = raw;
+  return { ...targets, cwd, sshCommand, excludes, dryRun, syncOnly, skipInitialSync, force };
+}
+
+function checkSsh(command: string, remoteHost: string | null): void {
+  if (command.trim() === "") throw new UsageError(`Cannot use "" as --ssh: name the command to run instead of ssh`);
+  if (remoteHost === null) {
+    throw new UsageError(`Cannot use --ssh without another host: write RIGHT as host:path, or add --remote-host`);
+  }
+}
