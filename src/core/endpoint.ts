@@ -139,6 +139,12 @@ export interface LookOptions {
 export interface Endpoint extends AsyncDisposable {
   readonly facts: EndpointFacts;
 
+  /**
+   * Whether entries carry owners and transitions set them; off until it is called. The brain switches
+   * it on, on both endpoints and before it lists, where both run as root.
+   */
+  setCompareOwners(on: boolean): Promise<void>;
+
   /** Sets a watch on each directory, then lists it; one answer for each path, in order. */
   list(dirs: readonly RelPath[], options?: { readonly signal?: AbortSignal }): Promise<readonly Listing[]>;
 
