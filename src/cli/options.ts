@@ -41,9 +41,8 @@ const LEVEL: ValueParser<"sync", DebugLevel> = {
 /** The parser. Its groups are the sections of `--help`, in this order. */
 export const PARSER = object({
   what: object("What to sync", {
-    roots: multiple(argument(string({ metavar: "LEFT> <RIGHT" }), {
-      description: message`Two folders. RIGHT may be host:path; there a relative path lies below the login directory.`,
-    })),
+    // Told in the usage line of help.ts: a list of two has no name of its own.
+    roots: multiple(argument(string({ metavar: "ROOT" }), { hidden: true })),
     remoteHost: optional(option("-r", "--remote-host", string({ metavar: "HOST" }), {
       errors: sayings("--remote-host", "HOST"),
       description: message`RIGHT is on this host, as ssh knows it: host, user@host.`,

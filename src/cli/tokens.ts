@@ -18,6 +18,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "--port": `a Port line in ~/.ssh/config, or --ssh "ssh -p PORT"`,
   "-p": `a Port line in ~/.ssh/config, or --ssh "ssh -p PORT"`,
   "-i": `an IdentityFile line in ~/.ssh/config, or --ssh "ssh -i FILE"`,
+  "--once": `"--sync-only"`,
+  "--sync": `"--sync-only"`,
   "--verbose": `"-d"`,
   "-v": `"-d" for more words, "--version" for the version`,
   "-V": `"--version"`,

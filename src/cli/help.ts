@@ -1,0 +1,54 @@
+/**
+ * The text of `psync --help`: examples first, options in groups, exit codes last, 80 columns.
+ *
+ * The options come from the parser's own definition (options.ts); nothing is described twice.
+ * @module
+ */
+import { formatDocPage, getDocPage } from "@optique/core";
+import { PARSER } from "./options.ts";
+
+const MAX_COLUMNS = 80;
+
+const HEAD = `psync keeps two folders equal, in real time, in both directions.
+
+Usage: psync [OPTIONS] LEFT RIGHT
+
+Examples:
+  psync ~/notes /mnt/stick/notes        two folders on this host
+  psync /srv/a backup@nas:/srv/a        one of them on another host, over ssh
+  psync -r nas /srv/a /srv/a            the same, with the host as an option
+  psync -n /srv/a nas:/srv/a            only say what a first sync would do
+  psync -s /srv/a nas:/srv/a            sync once, then end (for cron)
+  psync -e '/node_modules$' -e '\\.tmp$' a b
+                                        leave some paths alone
+
+LEFT and RIGHT are folders. RIGHT may be host:path or user@host:path, as ssh
+knows the host; a relative path there lies below the login directory. Write
+./a:b for a folder here with a colon in its name.
+`;
+
+const TAIL = `
+Ctrl-C ends psync; kill -USR1 makes it print its state. What is removed on one
+side, and the loser of a conflict, is kept in .psync/trash of its root.
+
+Exit codes:
+  0  fine, or ended by Ctrl-C or SIGTERM while it ran
+  1  paths are left that differ or could not be synchronised (-s)
+  2  the command line is wrong
+  3  psync could not be set up, or the connection failed
+  4  halted, or removals are held back
+  5  new conflicts (-s)
+`;
+
+/** The whole text, with a line break at its end. */
+export function helpText(): string {
+  const page = getDocPage(PARSER);
+  if (page === undefined) throw new Error("The command line has no description");
+  const options = formatDocPage("psync", page, {
+    maxWidth: MAX_COLUMNS,
+    termWidth: "auto",
+    showUsage: false,
+    sectionOrder: () => 0,
+  });
+  return `${HEAD}\n${options.trim().replace(/ +$/gm, "")}\n${TAIL}`;
+}

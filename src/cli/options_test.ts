@@ -1,0 +1,121 @@
+import { assertEquals, assertLess, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
+import { UsageError } from "../base/errors.ts";
+import type { Settings } from "../config/settings.ts";
+import { helpText } from "./help.ts";
+import { type Command, parseCommand } from "./options.ts";
+
+const NOTHING: Settings = {
+  left: "/a",
+  right: "/b",
+  remoteHost: null,
+  cwd: "/w",
+  sshCommand: null,
+  excludes: [],
+  dryRun: false,
+  syncOnly: false,
+  skipInitialSync: false,
+  force: false,
+};
+
+function session(settings: Partial<Settings>, debugLevel: 0 | 1 | 2 | 3 = 0): Command {
+  return { kind: "session", settings: { ...NOTHING, ...settings }, debugLevel };
+}
+
+const ACCEPTED: readonly (readonly [string, Command])[] = [
+  ["/a /b", session({})],
+  ["/a/ /b//", session({})],
+  ["-n /a /b", session({ dryRun: true })],
+  ["/a --dry-run /b", session({ dryRun: true })],
+  ["/a /b -s", session({ syncOnly: true })],
+  ["/a /b --sync-only", session({ syncOnly: true })],
+  ["-k /a /b", session({ skipInitialSync: true })],
+  ["--skip-initial-sync /a /b", session({ skipInitialSync: true })],
+  ["-f /a /b", session({ force: true })],
+  ["--force /a /b", session({ force: true })],
+  ["-nskf /a /b", session({ dryRun: true, syncOnly: true, skipInitialSync: true, force: true })],
+  ["-r h /a /b", session({ remoteHost: "h" })],
+  ["-rh /a /b", session({ remoteHost: "h" })],
+  ["--remote-host h /a /b", session({ remoteHost: "h" })],
+  ["--remote-host=h /a /b", session({ remoteHost: "h" })],
+  ["-nr h /a /b", session({ dryRun: true, remoteHost: "h" })],
+  ["/a u@h:b", session({ remoteHost: "u@h", right: "b" })],
+  ["--ssh ssh4 /a h:b", session({ remoteHost: "h", right: "b", sshCommand: "ssh4" })],
+  ["-e x -e -y --excludes=z /a /b", session({ excludes: ["x", "-y", "z"] })],
+  ["-e -- /a /b", session({ excludes: ["--"] })],
+  ["-d /a /b", session({}, 2)],
+  ["-d 1 /a /b", session({}, 1)],
+  ["-d3 /a /b", session({}, 3)],
+  ["--debug=0 /a /b", session({}, 0)],
+  ["-sd /a /b", session({ syncOnly: true }, 2)],
+  ["-- -a -b", session({ left: "-a", right: "-b" })],
+  ["--help", { kind: "help" }],
+  ["-h h:a b c", { kind: "help" }],
+  ["--version -e (", { kind: "version" }],
+];
+
+Deno.test("parseCommand() reads every option in each of its forms", () => {
+  for (const [line, expected] of ACCEPTED) {
+    assertEquals(parseCommand(line.split(" "), { cwd: "/w" }), expected, line);
+  }
+});
+
+Deno.test("parseCommand() keeps bytes that are no text", () => {
+  const command = parseCommand(["\udcff", "b\udc80\n"], { cwd: "/w" });
+  assertEquals(command, session({ left: "\udcff", right: "b\udc80\n" }));
+});
+
+const REFUSED: readonly (readonly [string, string])[] = [
+  ["", "Cannot start without LEFT and RIGHT"],
+  ["/a", `Cannot start without RIGHT: found only "/a"`],
+  ["/a /b /c", `Cannot use "/c" as a third root`],
+  ["--dryrun /a /b", `Unknown option "--dryrun": did you mean "--dry-run"?`],
+  ["--remotehost=x /a /b", `did you mean "--remote-host"?`],
+  ["--frobnicate /a /b", `Unknown option "--frobnicate": "psync --help" lists what there is`],
+  ["--sync /a /b", `psync takes "--sync-only"`],
+  ["--excluds x /a /b", `did you mean "--excludes"?`],
+  ["--delete /a /b", "removals are always carried over"],
+  ["-x /a /b", `Unknown option "-x": "psync --help" lists what there is`],
+  ["-nx /a /b", `Unknown option "-x"`],
+  ["--dry-run=1 /a /b", `Cannot give "--dry-run" the value "1"`],
+  ["/a /b -r", `Cannot use "--remote-host" alone: write "--remote-host HOST"`],
+  ["/a /b -e", `"--excludes REGEX"`],
+  ["/a /b --ssh", `"--ssh COMMAND"`],
+  ["-r a -r b /a /b", `Cannot use "--remote-host" twice`],
+  ["--ssh a --ssh b /a h:b", `Cannot use "--ssh" twice`],
+  ["-n -n /a /b", `Cannot use "--dry-run" twice`],
+  ["-d 4 /a /b", `Cannot use "4" as debug level`],
+  ["--debug=high /a /b", `Cannot use "high" as debug level`],
+  ["-e ( /a /b", `"("`],
+  ["-r -h /a /b", `Cannot use "-h" as remote host`],
+  ["h:/a /b", "only RIGHT may be on another host"],
+];
+
+Deno.test("parseCommand() refuses each wrong line in one line that names it", () => {
+  for (const [line, words] of REFUSED) {
+    const args = line === "" ? [] : line.split(" ");
+    const error = assertThrows(() => parseCommand(args, { cwd: "/w" }), UsageError, undefined, line);
+    assertStringIncludes(error.message, words, line);
+    assertMatch(error.message, /^[A-Z][^\n]*[^.\n]$/);
+  }
+});
+
+Deno.test("parseCommand() needs a working directory only for relative roots on this host", () => {
+  assertEquals(parseCommand(["/a", "h:b"], { cwd: null }), session({ remoteHost: "h", right: "b", cwd: "/" }));
+  assertThrows(() => parseCommand(["/a", "b"], { cwd: null }), UsageError, `"b": the working directory is gone`);
+});
+
+Deno.test("helpText() fits 80 columns and tells examples, every option and exit code", () => {
+  const text = helpText();
+  for (const line of text.split("\n")) {
+    assertLess(line.length, 81, line);
+    assertEquals(line.trimEnd(), line);
+  }
+  for (
+    const long of ["remote-host", "ssh", "excludes", "dry-run", "sync-only", "skip-initial-sync", "force", "debug"]
+  ) {
+    assertStringIncludes(text, `--${long}`);
+  }
+  assertLess(text.indexOf("Examples:"), text.indexOf("What to sync:"));
+  for (const code of [0, 1, 2, 3, 4, 5]) assertMatch(text, new RegExp(`^  ${code}  `, "m"));
+  assertEquals(text.includes("filter"), false);
+});

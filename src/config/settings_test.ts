@@ -1,0 +1,38 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../base/errors.ts";
+import { parseSettings, type RawSettings } from "./settings.ts";
+
+const RAW: RawSettings = {
+  left: "/a/",
+  right: "h:b",
+  remoteHost: null,
+  cwd: "/w",
+  sshCommand: null,
+  excludes: [],
+  dryRun: false,
+  syncOnly: true,
+  skipInitialSync: false,
+  force: true,
+};
+
+Deno.test("parseSettings() joins the roots with everything else", () => {
+  assertEquals(parseSettings({ ...RAW, sshCommand: "ssh -p 1", excludes: ["x$"] }), {
+    left: "/a",
+    right: "b",
+    remoteHost: "h",
+    cwd: "/w",
+    sshCommand: "ssh -p 1",
+    excludes: ["x$"],
+    dryRun: false,
+    syncOnly: true,
+    skipInitialSync: false,
+    force: true,
+  });
+});
+
+Deno.test("parseSettings() refuses patterns and commands that can not work", () => {
+  assertThrows(() => parseSettings({ ...RAW, excludes: ["ok", "("] }), UsageError, `"("`);
+  assertThrows(() => parseSettings({ ...RAW, excludes: [""] }), UsageError, "every path");
+  assertThrows(() => parseSettings({ ...RAW, sshCommand: " " }), UsageError, "--ssh");
+  assertThrows(() => parseSettings({ ...RAW, right: "/b", sshCommand: "ssh" }), UsageError, "without another host");
+});
