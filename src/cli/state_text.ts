@@ -1,0 +1,99 @@
+/**
+ * A session's state as text, for SIGUSR1: each side, what is in flight, conflicts, held removals,
+ * and every path that is not synchronised with its reason.
+ *
+ * Pure. Lists are cut at a length that a terminal can bear; the counts are whole.
+ * @module
+ */
+import type { SessionPhase, SessionState, SideState } from "../brain/report.ts";
+import type { ConflictRow, HoldRow } from "../core/archive.ts";
+import { showPath } from "../core/path.ts";
+import { otherSide, type Side } from "../core/problem.ts";
+import { bytesText, countText, oneLine, sampleText, spanText } from "./format.ts";
+import { featuresText, reasonText } from "./report_text.ts";
+
+/** How many lines of one list are shown. */
+const MAX_LISTED = 100;
+/** How many names of one hold are shown. */
+const HOLD_SAMPLE = 10;
+
+const PHASE: Readonly<Record<SessionPhase, string>> = {
+  "connecting": "connecting",
+  "first-sync": "first sync is running",
+  "live": "live",
+  "link-lost": "link lost",
+  "halted": "halted",
+  "stopping": "stopping",
+};
+
+/** The lines of a state, without line breaks. */
+export function stateLines(state: SessionState): string[] {
+  const { totals } = state;
+  return [
+    `State: ${PHASE[state.phase]}${state.why === null ? "" : `: ${oneLine(state.why)}`}, running for ${
+      spanText(totals.runMs)
+    }`,
+    `  left   ${sideText(state.left)}`,
+    `  right  ${sideText(state.right)}`,
+    `  ${countText(state.archived, "path")} agreed, ${countText(state.waiting, "change")} waiting, ` +
+    (state.lagMs === null ? "nothing behind" : `the oldest for ${spanText(state.lagMs)}`),
+    `  since the start: ${countText(totals.files, "file")} (${bytesText(totals.bytes)}) copied, ` +
+    `${countText(totals.conflicts, "conflict")}, ${countText(totals.reconnects, "reconnection")}`,
+    ...section(
+      "In flight",
+      state.inFlight,
+      ({ path, target, sizeBytes }) =>
+        `${target === "right" ? "->" : "<-"} ${showPath(path)}${
+          sizeBytes === null ? "" : ` (${bytesText(sizeBytes)})`
+        }`,
+    ),
+    ...section("Conflicts", state.conflicts, (row) => conflictText(row, state)),
+    ...section("Held removals", state.holds, holdText),
+    ...section(
+      "Not synchronised",
+      state.problems,
+      (problem) => `${showPath(problem.path) || "the root"}${reasonText(problem)}`,
+    ),
+  ];
+}
+
+function sideText(side: SideState): string {
+  const { facts } = side;
+  const where = facts === null ? showPath(side.given) : `${oneLine(facts.hostName)}:${showPath(facts.root)}`;
+  const parts = [
+    side.isConnected ? "connected" : "not connected",
+    ...(side.watches === null ? [] : [`${countText(side.watches, "folder")} watched`]),
+    ...(side.unwatched === 0 ? [] : [`${countText(side.unwatched, "folder")} polled`]),
+    ...(facts === null || facts.reduced.length === 0 ? [] : [`lacks ${featuresText(facts.reduced)}`]),
+    ...(facts !== null && facts.rsync === null ? ["has no rsync"] : []),
+  ];
+  return `${where}: ${parts.join(", ")}`;
+}
+
+function conflictText(row: ConflictRow, state: SessionState): string {
+  const root = rootOf(row.loser, state);
+  const size = row.loserSizeBytes === null ? "" : ` (${bytesText(row.loserSizeBytes)})`;
+  const kept = `${root}/.psync/trash/${showPath(row.kept)}`;
+  return `${showPath(row.path)}: the ${otherSide(row.loser)} version stays, the ${row.loser} one${size} is ${kept}`;
+}
+
+function rootOf(side: Side, state: SessionState): string {
+  const { facts, given } = state[side];
+  return showPath(facts?.root ?? given);
+}
+
+function holdText({ id, side, paths }: HoldRow): string {
+  return `hold ${id}: ${countText(paths.length, "removal")} on the ${side}: ` +
+    `${sampleText(paths.slice(0, HOLD_SAMPLE), paths.length)} (start psync with -f to carry them out)`;
+}
+
+/** A titled list; nothing where it is empty. */
+function section<T>(title: string, items: readonly T[], show: (item: T) => string): string[] {
+  if (items.length === 0) return [];
+  const more = items.length - MAX_LISTED;
+  return [
+    `${title} (${items.length.toLocaleString("en")}):`,
+    ...items.slice(0, MAX_LISTED).map((item) => `  ${show(item)}`),
+    ...(more > 0 ? [`  ... and ${more.toLocaleString("en")} more`] : []),
+  ];
+}
