@@ -1,0 +1,213 @@
+/**
+ * One end of a connection: frames in, frames out, heartbeat, and one clear end.
+ *
+ * Knows frames, not what they ask for. The end that pings (the brain's) holds the link for lost after
+ * 15 s of silence; the other one only answers and ends after 30 s. A connection ends cleanly with a
+ * BYE frame; everything else is an error that every waiting call gets.
+ * Used by caller.ts and answerer.ts.
+ * @module
+ */
+import type { Clock, Timer } from "../base/clock.ts";
+import { EndpointLostError, ProtocolError, PsyncError } from "../base/errors.ts";
+import { emptyFrame, type Frame, FrameCutter } from "./frame.ts";
+import { FRAME } from "./message.ts";
+import { type Lane, SendQueue } from "./send_queue.ts";
+
+/** A pair of byte streams. Whoever makes a channel of it must not use it any more. */
+export interface ByteStreams {
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writer: WritableStreamDefaultWriter<Uint8Array>;
+}
+
+/** A ping is sent when nothing else was received, or sent, for so long. */
+export const PING_AFTER_MS = 5_000;
+
+/** The brain's end: nothing received for so long means that the link is lost. */
+export const BRAIN_SILENCE_MS = 15_000;
+
+/** The filter's end: nothing received for so long means that its brain is gone. */
+export const FILTER_SILENCE_MS = 30_000;
+
+/** How often silence is measured. */
+const TICK_MS = 1_000;
+
+/** How long a clean end waits for what is still to be written. */
+const FLUSH_MS = 2_000;
+
+/** What a channel needs to know of its end. */
+export interface ChannelOptions {
+  readonly clock: Clock;
+  /** Whether this end pings when it is quiet. */
+  readonly isPinging: boolean;
+  readonly silenceLimitMs: number;
+  /** Takes each frame that is not the channel's own, in order. A PsyncError that it throws ends the channel. */
+  readonly onFrame: (frame: Frame) => void;
+}
+
+/** A running connection. */
+export class Channel {
+  /** Settles once: null after a clean end, else why it ended. Never rejects. */
+  readonly ended: Promise<PsyncError | null>;
+  readonly #streams: ByteStreams;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #options: ChannelOptions;
+  readonly #queue = new SendQueue();
+  readonly #end = Promise.withResolvers<PsyncError | null>();
+  readonly #writing: Promise<void>;
+  #isOver = false;
+  #isClosing = false;
+  #timer: Timer;
+  #late: Timer | null = null;
+  #tickedAtMs: number;
+  #silentMs = 0;
+  #unsentMs = 0;
+  #unpingedMs = 0;
+
+  constructor(streams: ByteStreams, options: ChannelOptions) {
+    this.#streams = streams;
+    this.#options = options;
+    this.#reader = streams.readable.getReader();
+    this.ended = this.#end.promise;
+    this.#tickedAtMs = options.clock.nowMs();
+    this.#timer = options.clock.after(TICK_MS, () => this.#tick());
+    this.#writing = this.#write();
+    this.#read();
+  }
+
+  /** Whether the connection has ended, or is being ended. */
+  get isOver(): boolean {
+    return this.#isOver || this.#isClosing;
+  }
+
+  /** Sends a frame; waits while too much is waiting. @throws the error that ended the connection. */
+  send(frame: Uint8Array, lane: Lane): Promise<void> {
+    return this.#queue.push(frame, lane);
+  }
+
+  /** Sends a control frame without waiting. */
+  post(frame: Uint8Array, lane: Lane = "urgent"): void {
+    this.#queue.post(frame, lane);
+  }
+
+  /** Ends cleanly: what waits is sent, then BYE. Settles when the streams are done with. */
+  async close(): Promise<void> {
+    if (!this.isOver) {
+      this.#isClosing = true;
+      this.#queue.close();
+      this.#late = this.#options.clock.after(FLUSH_MS, () => this.#finish(null));
+      await Promise.race([this.#writing, this.ended]);
+      if (!this.#isOver) this.#streams.writer.write(emptyFrame(FRAME.bye)).catch(() => {});
+      this.#finish(null);
+    }
+    await this.ended;
+  }
+
+  /** Ends at once, for a reason: what waits is dropped, but for `last`, which is tried. */
+  fail(error: PsyncError, last?: Uint8Array): void {
+    if (this.#isOver) return;
+    // RACE: the peer may not read it; it ends by itself then, on EOF.
+    if (last !== undefined) this.#streams.writer.write(last).catch(() => {});
+    this.#finish(error);
+  }
+
+  #finish(error: PsyncError | null): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#timer.cancel();
+    this.#late?.cancel();
+    this.#queue.fail(error ?? new EndpointLostError("Cannot send: the connection was closed"));
+    this.#reader.cancel().catch(() => {}); // it may have failed itself
+    if (error === null) this.#streams.writer.close().catch(() => {});
+    else this.#streams.writer.close().catch(() => this.#streams.writer.abort(error).catch(() => {}));
+    this.#end.resolve(error);
+  }
+
+  #tick(): void {
+    if (this.#isOver) return;
+    const { clock, silenceLimitMs, isPinging } = this.#options;
+    const nowMs = clock.nowMs();
+    // WHY: a process that was stopped, or busy, must read what came meanwhile before it judges.
+    const elapsedMs = Math.min(nowMs - this.#tickedAtMs, 2 * TICK_MS);
+    this.#tickedAtMs = nowMs;
+    this.#silentMs += elapsedMs;
+    this.#unsentMs += elapsedMs;
+    this.#unpingedMs += elapsedMs;
+    if (this.#silentMs >= silenceLimitMs) {
+      return this.#finish(
+        new EndpointLostError(`Connection lost: nothing was received for ${silenceLimitMs / 1000} s`),
+      );
+    }
+    const isQuiet = Math.max(this.#silentMs, this.#unsentMs) >= PING_AFTER_MS;
+    if (isPinging && isQuiet && this.#unpingedMs >= PING_AFTER_MS) {
+      this.#unpingedMs = 0;
+      this.post(emptyFrame(FRAME.ping));
+    }
+    this.#timer = clock.after(TICK_MS, () => this.#tick());
+  }
+
+  async #write(): Promise<void> {
+    try {
+      for (;;) {
+        const chunk = await this.#queue.take();
+        if (chunk === null) return;
+        await this.#streams.writer.write(chunk);
+        this.#unsentMs = 0;
+      }
+    } catch (cause) {
+      // What the peer still said, such as why it ended, is read before this end gives up: EOF follows.
+      if (!this.#isOver) this.#writeFailed(cause);
+    }
+  }
+
+  #writeFailed(cause: unknown): void {
+    const error = new EndpointLostError("Connection lost: the other end does not read any more", { cause });
+    this.#queue.fail(error);
+    this.#late = this.#options.clock.after(FLUSH_MS, () => this.#finish(error));
+  }
+
+  async #read(): Promise<void> {
+    const cutter = new FrameCutter();
+    try {
+      for (;;) {
+        const { value, done } = await this.#reader.read();
+        if (done || this.#isOver) break;
+        this.#silentMs = 0;
+        for (const frame of cutter.push(value)) {
+          this.#take(frame);
+          if (this.#isOver) return;
+        }
+      }
+      const what = cutter.isBetween ? "the other end closed it" : "it was cut within a frame";
+      this.#finish(this.#isClosing ? null : new EndpointLostError(`Connection lost: ${what}`));
+    } catch (cause) {
+      this.#readFailed(cause);
+    }
+  }
+
+  #readFailed(cause: unknown): void {
+    if (cause instanceof PsyncError) return this.fail(cause);
+    const what = cause instanceof Error ? cause.message : String(cause);
+    this.#finish(this.#isClosing ? null : new EndpointLostError(`Connection lost: ${what}`, { cause }));
+  }
+
+  #take(frame: Frame): void {
+    switch (frame.type) {
+      case FRAME.ping:
+        requireEmpty(frame);
+        return this.post(emptyFrame(FRAME.pong));
+      case FRAME.pong:
+        return requireEmpty(frame);
+      case FRAME.bye:
+        requireEmpty(frame);
+        return this.#finish(null);
+      default:
+        return this.#options.onFrame(frame);
+    }
+  }
+}
+
+function requireEmpty(frame: Frame): void {
+  if (frame.body.length > 0 || frame.id !== 0) {
+    throw new ProtocolError(`Cannot read frame of type ${frame.type}: it must be empty`);
+  }
+}
