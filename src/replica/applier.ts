@@ -1,0 +1,187 @@
+/**
+ * `psync-native apply` as typed calls: one request, one answer, of the kind that was asked for.
+ *
+ * Gives no meaning to statuses (looker.ts, committer.ts, batches.ts do). When its process ends, every
+ * call rejects with `EndpointLostError`; it is not started again.
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import { EndpointLostError, ProtocolError, type PsyncError, SetupError } from "../base/errors.ts";
+import type { RelPath } from "../core/path.ts";
+import { errnoName } from "./errno.ts";
+import {
+  type ApplyReady,
+  type ApplyRecord,
+  decodeApplyRecord,
+  encodeAdopt,
+  encodeApplyOpen,
+  encodeApplySync,
+  encodeCommit,
+  encodeLook,
+  encodePrepare,
+  encodeRelease,
+  encodeStatfs,
+  encodeSupply,
+  encodeSweep,
+  encodeUnlock,
+  FORMAT_VERSION,
+  type RawCommitted,
+  type RawFile,
+  type RawLooked,
+  type RawOp,
+  type RawResult,
+} from "./native_format.ts";
+import { NativeProcess } from "./native_process.ts";
+
+/** How an applier is opened. */
+export interface ApplierOptions {
+  readonly nativePath: string;
+  /** Absolute, or relative to the working directory. */
+  readonly root: string;
+  readonly clock: Clock;
+  /** Called once when the process ended though nobody wanted it to. */
+  readonly onLost: (error: PsyncError) => void;
+}
+
+/** What a look asks for. */
+export interface RawLook {
+  readonly contentLimitBytes: number;
+  readonly digests: boolean;
+  readonly paths: readonly RelPath[];
+}
+
+/** The files of a supply or prepare. */
+export interface RawBatch {
+  readonly batch: string;
+  readonly files: readonly RawFile[];
+}
+
+/** How a request without a result of its own ended: a status and an errno. */
+export interface RawDone {
+  readonly status: number;
+  readonly errno: number;
+}
+
+/** A running `psync-native apply` on one root. */
+export class Applier implements AsyncDisposable {
+  readonly #process: NativeProcess;
+
+  private constructor(process: NativeProcess) {
+    this.#process = process;
+  }
+
+  /**
+   * Starts the process and opens the root; nothing in the root is changed.
+   * @throws {SetupError} where the root cannot be opened or the executable cannot be run.
+   */
+  static async open(options: ApplierOptions): Promise<{ readonly applier: Applier; readonly ready: ApplyReady }> {
+    const process = NativeProcess.start({
+      nativePath: options.nativePath,
+      mode: "apply",
+      clock: options.clock,
+      onLost: options.onLost,
+      onEvent: ({ type }) => {
+        throw new ProtocolError(`Cannot read record of psync-native apply: type ${type} answers nothing`);
+      },
+    });
+    const applier = new Applier(process);
+    try {
+      return { applier, ready: await applier.#open(options.root) };
+    } catch (error) {
+      await applier[Symbol.asyncDispose]();
+      throw error instanceof EndpointLostError ? new SetupError(error.message, { cause: error }) : error;
+    }
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  async #open(root: string): Promise<ApplyReady> {
+    const ready = await this.#call("ready", (id) => encodeApplyOpen(id, root));
+    if (ready.version !== FORMAT_VERSION) {
+      throw new SetupError(`Cannot use psync-native as its format must be ${FORMAT_VERSION}: found ${ready.version}`);
+    }
+    if (ready.errno !== 0) throw new SetupError(`Cannot open root ${JSON.stringify(root)}: ${errnoName(ready.errno)}`);
+    return ready;
+  }
+
+  /** Looks at paths; one answer for each, in order. */
+  async look(look: RawLook): Promise<readonly RawLooked[]> {
+    const { looked } = await this.#call("looked", (id) => encodeLook(id, look));
+    return sameCount(looked, look.paths.length);
+  }
+
+  /** Makes transitions in order; one answer for each. */
+  async commit(commit: { readonly label: string; readonly ops: readonly RawOp[] }): Promise<readonly RawCommitted[]> {
+    const { committed } = await this.#call("committed", (id) => encodeCommit(id, commit));
+    return sameCount(committed, commit.ops.length);
+  }
+
+  async supply(batch: RawBatch): Promise<readonly RawResult[]> {
+    return (await this.#call("results", (id) => encodeSupply(id, batch))).results;
+  }
+
+  async prepare(batch: RawBatch): Promise<readonly RawResult[]> {
+    return (await this.#call("results", (id) => encodePrepare(id, batch))).results;
+  }
+
+  async release(batch: string): Promise<readonly RawResult[]> {
+    return (await this.#call("results", (id) => encodeRelease(id, batch))).results;
+  }
+
+  adopt(marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null }): Promise<RawDone> {
+    return this.#call("done", (id) => encodeAdopt(id, marks));
+  }
+
+  unlock(): Promise<RawDone> {
+    return this.#call("done", encodeUnlock);
+  }
+
+  sync(): Promise<RawDone> {
+    return this.#call("done", encodeApplySync);
+  }
+
+  /** Clears leftovers of an earlier life; returns where unknown finds were kept, below the trash. */
+  async sweep(label: string): Promise<readonly string[]> {
+    return (await this.#call("swept", (id) => encodeSweep(id, label))).kept;
+  }
+
+  /** The free space of the root's file system. */
+  space(): Promise<Extract<ApplyRecord, { kind: "space" }>> {
+    return this.#call("space", encodeStatfs);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#process[Symbol.asyncDispose]();
+  }
+
+  async #call<K extends ApplyRecord["kind"]>(
+    kind: K,
+    encode: (id: number) => Uint8Array,
+  ): Promise<Extract<ApplyRecord, { kind: K }>> {
+    let answer: ApplyRecord | null = null;
+    await this.#process.request(encode, (record) => {
+      answer = decodeApplyRecord(record);
+      return true;
+    });
+    return expectKind(answer, kind);
+  }
+}
+
+function expectKind<K extends ApplyRecord["kind"]>(
+  answer: ApplyRecord | null,
+  kind: K,
+): Extract<ApplyRecord, { kind: K }> {
+  if (answer?.kind !== kind) {
+    throw new ProtocolError(`Cannot read answer of psync-native: expected "${kind}", found "${answer?.kind}"`);
+  }
+  return answer as Extract<ApplyRecord, { kind: K }>;
+}
+
+function sameCount<T>(answers: readonly T[], count: number): readonly T[] {
+  if (answers.length !== count) {
+    throw new ProtocolError(`Cannot read answer of psync-native: ${count} results expected, ${answers.length} found`);
+  }
+  return answers;
+}

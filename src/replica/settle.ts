@@ -1,0 +1,309 @@
+/**
+ * When a dirty path is looked at: the first event of an idle path at once, a path that keeps changing
+ * in bundles, a path that a writer has open when it is closed, a path that psync itself changes
+ * afterwards.
+ *
+ * Pure but for the clock that is handed in; starts no timer (`nextDueMs` tells) and looks at nothing.
+ * Called by reporter.ts. Events are hints: merging them loses nothing.
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Move } from "../core/endpoint.ts";
+import { ancestorsOf, isBelow, rebase, type RelPath } from "../core/path.ts";
+import { DIRTY } from "./native_format.ts";
+
+/** The shortest time between two reports of a path that keeps changing; doubled while it does. */
+export const BUNDLE_FIRST_MS = 20;
+export const BUNDLE_LAST_MS = 1_000;
+/** How long a file that was created or written may take to be closed before it is looked at. */
+export const CLOSE_WAIT_MS = 2;
+/** How soon a busy path is looked at again where no close is heard of; doubled up to the last. */
+export const BUSY_FIRST_MS = 1_000;
+export const BUSY_LAST_MS = 10_000;
+/** For how long a look may have been led astray by a rename of a directory above. */
+const RECENT_MS = 5_000;
+const RECENT_MAX = 50_000;
+const ORPHAN_MS = 60_000;
+const ORPHAN_MAX = 10_000;
+
+/** Not a bit of `DIRTY`: look deeply (with digests) and report what is found in any case. */
+export const LOOK_DEEP = 1 << 16;
+
+/** A path to look at now. */
+export interface Due {
+  readonly path: RelPath;
+  /** Bits of `DIRTY`, and `LOOK_DEEP`. */
+  readonly bits: number;
+  /** Whether it waited because it keeps changing. */
+  readonly isBundled: boolean;
+}
+
+/** What came of a look: it was reported, or equal to what was known, or busy. */
+export type LookOutcome = "reported" | "silent" | "busy";
+
+interface Waiting {
+  bits: number;
+  dueMs: number;
+  readonly isBundled: boolean;
+}
+
+const WRITING = DIRTY.created | DIRTY.modified;
+const SETTLED = DIRTY.closed | DIRTY.gone | DIRTY.moved | DIRTY.dir | LOOK_DEEP;
+
+/** Whether a writer has probably just begun: nothing is gained by a look before it closes. */
+function isJustBegun(bits: number): boolean {
+  return (bits & WRITING) !== 0 && (bits & SETTLED) === 0;
+}
+
+/** The dirty paths of one endpoint. */
+export class Settle {
+  readonly #clock: Pick<Clock, "nowMs">;
+  /** To be looked at now, in the order of their events. */
+  readonly #ready = new Map<RelPath, { bits: number; isBundled: boolean }>();
+  readonly #waiting = new Map<RelPath, Waiting>();
+  /** Looks in flight, with what happened since they began. */
+  readonly #flying = new Map<RelPath, { again: number; isBundled: boolean }>();
+  /** Paths that psync itself changes now: how many commits, and what happened meanwhile. */
+  readonly #held = new Map<RelPath, { count: number; bits: number }>();
+  readonly #heat = new Map<RelPath, { atMs: number; delayMs: number }>();
+  readonly #busy = new Map<RelPath, { dueMs: number; delayMs: number }>();
+  readonly #recent = new Map<RelPath, number>();
+  readonly #orphans = new Map<RelPath, number>();
+
+  constructor(clock: Pick<Clock, "nowMs">) {
+    this.#clock = clock;
+  }
+
+  /** How many paths are to be looked at, now or later. */
+  get size(): number {
+    return this.#ready.size + this.#waiting.size;
+  }
+
+  /** Whether the last look at a path found a writer. */
+  isBusy(path: RelPath): boolean {
+    return this.#busy.has(path);
+  }
+
+  /** Whether psync itself changes a path now. */
+  isHeld(path: RelPath): boolean {
+    return this.#held.has(path);
+  }
+
+  /** Takes a hint. */
+  mark(path: RelPath, bits: number): void {
+    const held = this.#held.get(path);
+    if (held !== undefined) {
+      // NEWDIR and the like must not get lost, and 0 bits are a hint as well.
+      held.bits |= bits | DIRTY.attrib;
+      return;
+    }
+    const flying = this.#flying.get(path);
+    if (flying !== undefined) {
+      flying.again |= bits | DIRTY.attrib;
+      return;
+    }
+    this.#enqueue(path, bits);
+  }
+
+  /** Looks at a path some time later, even if nothing else happens to it. */
+  defer(path: RelPath, { bits, afterMs }: { readonly bits: number; readonly afterMs: number }): void {
+    const waiting = this.#waiting.get(path);
+    const dueMs = this.#clock.nowMs() + afterMs;
+    this.#waiting.set(path, { bits: bits | (waiting?.bits ?? 0), dueMs, isBundled: false });
+  }
+
+  #enqueue(path: RelPath, bits: number): void {
+    if (this.#busy.has(path) && isJustBegun(bits)) return;
+    const ready = this.#ready.get(path);
+    if (ready !== undefined) {
+      ready.bits |= bits;
+      return;
+    }
+    const nowMs = this.#clock.nowMs();
+    const waiting = this.#waiting.get(path);
+    if (waiting !== undefined) {
+      waiting.bits |= bits;
+      if (!waiting.isBundled && !isJustBegun(waiting.bits)) this.#wait(path, { ...waiting, dueMs: nowMs });
+      return;
+    }
+    const heat = this.#heat.get(path);
+    const isBundled = heat !== undefined && nowMs < heat.atMs + heat.delayMs;
+    const dueMs = isBundled ? heat.atMs + heat.delayMs : isJustBegun(bits) ? nowMs + CLOSE_WAIT_MS : nowMs;
+    this.#wait(path, { bits, dueMs, isBundled });
+  }
+
+  #wait(path: RelPath, waiting: Waiting): void {
+    if (waiting.dueMs > this.#clock.nowMs()) {
+      this.#waiting.set(path, waiting);
+      return;
+    }
+    this.#waiting.delete(path);
+    this.#ready.set(path, { bits: waiting.bits, isBundled: waiting.isBundled });
+  }
+
+  /** When `take` has more to give though nothing happens, on the clock's `nowMs`; null: never. */
+  nextDueMs(): number | null {
+    if (this.#ready.size > 0) return this.#clock.nowMs();
+    let next: number | null = null;
+    for (const { dueMs } of this.#waiting.values()) next = next === null || dueMs < next ? dueMs : next;
+    for (const { dueMs } of this.#busy.values()) next = next === null || dueMs < next ? dueMs : next;
+    return next;
+  }
+
+  /** Takes up to `limit` paths to look at now, directories before what is in them. */
+  take(limit: number): Due[] {
+    this.#promote();
+    const out: Due[] = [];
+    for (const path of this.#ready.keys()) {
+      if (out.length >= limit) break;
+      for (const above of [...ancestorsOf(path)].reverse()) this.#takeOne(above, out);
+      this.#takeOne(path, out);
+    }
+    return out;
+  }
+
+  /** Takes one path now, whether it was dirty or not; null where psync itself changes it. */
+  takeNow(path: RelPath): Due | null {
+    if (this.#held.has(path)) return null;
+    const out: Due[] = [];
+    this.#takeOne(path, out);
+    return out[0] ?? this.#fly({ path, bits: 0, isBundled: false });
+  }
+
+  #promote(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [path, waiting] of this.#waiting) {
+      if (waiting.dueMs <= nowMs) this.#wait(path, waiting);
+    }
+    for (const [path, busy] of this.#busy) {
+      if (busy.dueMs > nowMs || this.#ready.has(path)) continue;
+      busy.dueMs = nowMs + BUSY_LAST_MS;
+      this.mark(path, DIRTY.attrib);
+    }
+  }
+
+  #takeOne(path: RelPath, out: Due[]): void {
+    const found = this.#ready.get(path) ?? this.#waiting.get(path);
+    if (found === undefined || this.#flying.has(path)) return;
+    this.#ready.delete(path);
+    this.#waiting.delete(path);
+    out.push(this.#fly({ path, bits: found.bits, isBundled: found.isBundled }));
+  }
+
+  #fly(due: Due): Due {
+    const { path } = due;
+    this.#flying.set(path, { again: 0, isBundled: due.isBundled });
+    stampTrace(this.#recent, { path, nowMs: this.#clock.nowMs(), keepMs: RECENT_MS, max: RECENT_MAX });
+    return due;
+  }
+
+  /** Ends the look at a path that was taken. */
+  finish(path: RelPath, outcome: LookOutcome): void {
+    const flying = this.#flying.get(path);
+    this.#flying.delete(path);
+    if (outcome === "busy") this.#setBusy(path);
+    else this.#busy.delete(path);
+    if (outcome === "reported") this.#heatUp(path, flying?.isBundled ?? false);
+    if (flying !== undefined && flying.again !== 0) this.mark(path, flying.again);
+  }
+
+  #setBusy(path: RelPath): void {
+    const before = this.#busy.get(path);
+    const delayMs = before === undefined ? BUSY_FIRST_MS : Math.min(before.delayMs * 2, BUSY_LAST_MS);
+    this.#busy.set(path, { dueMs: this.#clock.nowMs() + delayMs, delayMs });
+  }
+
+  #heatUp(path: RelPath, wasBundled: boolean): void {
+    const nowMs = this.#clock.nowMs();
+    const before = this.#heat.get(path);
+    const delayMs = wasBundled && before !== undefined ? Math.min(before.delayMs * 2, BUNDLE_LAST_MS) : BUNDLE_FIRST_MS;
+    this.#heat.delete(path);
+    this.#heat.set(path, { atMs: nowMs, delayMs });
+    for (const [old, { atMs }] of this.#heat) {
+      if (atMs + BUNDLE_LAST_MS > nowMs) break;
+      this.#heat.delete(old);
+    }
+  }
+
+  /** Says that psync itself begins to change paths: they are not looked at before `release`. */
+  hold(paths: Iterable<RelPath>): void {
+    for (const path of paths) {
+      const held = this.#held.get(path);
+      if (held !== undefined) {
+        held.count++;
+        continue;
+      }
+      const bits = (this.#ready.get(path)?.bits ?? 0) | (this.#waiting.get(path)?.bits ?? 0);
+      const wasDirty = this.#ready.delete(path) || this.#waiting.has(path);
+      this.#waiting.delete(path);
+      this.#held.set(path, { count: 1, bits: wasDirty ? bits | DIRTY.attrib : 0 });
+    }
+  }
+
+  /** Ends one `hold` of each path; what happened to it meanwhile is looked at now. */
+  release(paths: Iterable<RelPath>): void {
+    for (const path of paths) {
+      const held = this.#held.get(path);
+      if (held === undefined || --held.count > 0) continue;
+      this.#held.delete(path);
+      if (held.bits !== 0) this.mark(path, held.bits);
+    }
+  }
+
+  /** Remembers that a look found no parent: a rename that is still unheard of may explain it. */
+  noteOrphan(path: RelPath): void {
+    stampTrace(this.#orphans, { path, nowMs: this.#clock.nowMs(), keepMs: ORPHAN_MS, max: ORPHAN_MAX });
+  }
+
+  /** Follows the rename of a directory: what was or is dirty below its old name is dirty below the new. */
+  followMove(move: Move): void {
+    const bits = new Map<RelPath, number>();
+    const add = (path: RelPath, more: number) => {
+      if (isBelow(path, move.from)) bits.set(path, (bits.get(path) ?? 0) | more);
+    };
+    for (const [path, ready] of this.#ready) add(path, ready.bits);
+    for (const [path, waiting] of this.#waiting) add(path, waiting.bits);
+    for (const [path, flying] of this.#flying) add(path, flying.again);
+    for (const path of this.#busy.keys()) add(path, 0);
+    for (const path of this.#orphans.keys()) add(path, 0);
+    const oldest = this.#clock.nowMs() - RECENT_MS;
+    for (const [path, atMs] of this.#recent) if (atMs >= oldest) add(path, 0);
+    for (const [path, more] of bits) {
+      this.#forget(path);
+      this.mark(rebase(path, move), more | DIRTY.attrib);
+    }
+  }
+
+  /** Drops every hint, as everything is looked at again; looks and commits in flight go on. */
+  clear(): void {
+    this.#ready.clear();
+    this.#waiting.clear();
+    this.#orphans.clear();
+    this.#recent.clear();
+  }
+
+  #forget(path: RelPath): void {
+    this.#ready.delete(path);
+    this.#waiting.delete(path);
+    this.#busy.delete(path);
+    this.#orphans.delete(path);
+    this.#recent.delete(path);
+  }
+}
+
+interface Trace {
+  readonly path: RelPath;
+  readonly nowMs: number;
+  readonly keepMs: number;
+  readonly max: number;
+}
+
+/** Adds a path to a bounded map in order of time, and drops what is too old. */
+function stampTrace(traces: Map<RelPath, number>, { path, nowMs, keepMs, max }: Trace): void {
+  traces.delete(path);
+  traces.set(path, nowMs);
+  for (const [old, atMs] of traces) {
+    if (traces.size <= max && atMs + keepMs > nowMs) break;
+    traces.delete(old);
+  }
+}
