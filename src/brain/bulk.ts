@@ -1,0 +1,191 @@
+/**
+ * The lane of large files: supply on one side, stage on the other, rsync between them, then an
+ * ordinary commit of what was staged.
+ *
+ * Small changes never wait for it. A file is committed only if the source held it unchanged from
+ * before rsync read it until after (I3); exit codes 23 and 24 mean no more than "look again".
+ * @module
+ */
+import { PsyncError } from "../base/errors.ts";
+import type { Stamp } from "../core/entry.ts";
+import type { RelPath } from "../core/path.ts";
+import { otherSide, type Side } from "../core/problem.ts";
+import type { Step } from "../core/reconcile.ts";
+import type { Expected, TransitionResult } from "../core/transition.ts";
+import type { RsyncOutcome } from "../transfer/rsync.ts";
+import type { PairContext } from "./context.ts";
+import type { News } from "./news.ts";
+
+/** A batch of large files has no more files, and (but for one file) no more bytes, than these. */
+const BATCH_FILES = 32;
+const BATCH_BYTES = 256 << 20;
+/** How many rsyncs run at once. */
+const RUNS_AT_ONCE = 2;
+
+/** Runs rsync for one batch from one side to the other. */
+export type RunRsync = (batch: string, from: Side) => Promise<RsyncOutcome>;
+
+/** A large file that is wanted on the other side. */
+export interface BulkWant {
+  readonly path: RelPath;
+  readonly from: Side;
+  readonly news: News;
+  readonly step: Extract<Step, { kind: "put" }>;
+  readonly expected: Expected;
+  readonly done: (result: TransitionResult) => void;
+}
+
+/** Moves large files. */
+export class BulkLane {
+  readonly #context: PairContext;
+  readonly #run: RunRsync;
+  #queue: BulkWant[] = [];
+  #running = 0;
+  #batches = 0;
+
+  constructor(context: PairContext, run: RunRsync) {
+    this.#context = context;
+    this.#run = run;
+  }
+
+  get size(): number {
+    return this.#queue.length + this.#running;
+  }
+
+  want(want: BulkWant): void {
+    this.#queue.push(want);
+    queueMicrotask(() => this.#pump());
+  }
+
+  #pump(): void {
+    while (this.#running < RUNS_AT_ONCE && this.#queue.length > 0) {
+      this.#running++;
+      void this.#transfer(this.#nextBatch());
+    }
+  }
+
+  #nextBatch(): BulkWant[] {
+    const { from } = this.#queue[0]!;
+    const batch: BulkWant[] = [];
+    let bytes = 0;
+    this.#queue = this.#queue.filter((want) => {
+      const size = sizeOf(want);
+      const fits = want.from === from && batch.length < BATCH_FILES &&
+        (batch.length === 0 || bytes + size <= BATCH_BYTES);
+      if (fits) {
+        batch.push(want);
+        bytes += size;
+      }
+      return !fits;
+    });
+    return batch;
+  }
+
+  async #transfer(wants: readonly BulkWant[]): Promise<void> {
+    const batch = `b${this.#context.settings.run}-${++this.#batches}`;
+    try {
+      await this.#transferBatch(batch, wants);
+    } catch (error) {
+      this.#context.fail(error);
+    }
+    this.#running--;
+    this.#pump();
+    this.#context.wake();
+  }
+
+  async #transferBatch(batch: string, wants: readonly BulkWant[]): Promise<void> {
+    const from = wants[0]!.from;
+    const { [from]: source, [otherSide(from)]: target } = this.#context.endpoints;
+    const requests = wants.map((want, id) => ({ id, path: want.path, stamp: stampOf(want) }));
+    const supplied = new Set(
+      (await source.supply(batch, requests)).filter((r) => r.kind === "supplied").map((r) => r.id),
+    );
+    const bases = await target.prepare(
+      batch,
+      wants.map((want, id) => ({ id, path: want.path, expected: want.expected })),
+    );
+    const outcome = await this.#run(batch, from);
+    const { stable } = await source.release(batch);
+    const sound = new Set(stable.filter((id) => supplied.has(id)));
+    const linked = new Map(bases.map((basis) => [basis.id, basis.stamp]));
+    await this.#commit(batch, wants, (id) => sound.has(id), (id) => linked.get(id) ?? null, outcome);
+    const { stamps } = await target.release(batch);
+    for (const { id, stamp } of stamps) this.#renewStamp(wants[id], stamp);
+  }
+
+  /** Commits what arrived whole; everything else is refused and looked at again. */
+  async #commit(
+    batch: string,
+    wants: readonly BulkWant[],
+    isSound: (id: number) => boolean,
+    basis: (id: number) => Stamp | null,
+    outcome: RsyncOutcome,
+  ): Promise<void> {
+    const lane = this.#context.lanes[otherSide(wants[0]!.from)];
+    const settled = wants.map((want, id) => {
+      if (!isSound(id)) return void this.#answer(want, { kind: "stale", kept: null, ended: 0 });
+      if (outcome.exitCode !== 0 && !isPartial(outcome.exitCode)) return void this.#answer(want, failure(outcome));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const stamp = basis(id);
+      const expected = want.expected.kind === "file" && stamp !== null
+        ? { kind: "file" as const, stamp }
+        : want.expected;
+      const transition = {
+        kind: "put" as const,
+        path: want.path,
+        expected,
+        entry: want.step.entry,
+        content: { kind: "staged" as const, batch, id },
+        disposal: want.step.disposal,
+      };
+      lane.add({ transition, done: (result) => (want.done(result), resolve()) });
+      return promise;
+    });
+    lane.flush();
+    await Promise.all(settled);
+  }
+
+  #answer(want: BulkWant, result: TransitionResult): void {
+    this.#context.archive.transact(() => want.done(result));
+  }
+
+  /** A basis link changed the ctime of a file that stayed: its record follows. */
+  #renewStamp(want: BulkWant | undefined, stamp: Stamp | null): void {
+    if (want === undefined || stamp === null) return;
+    const side = otherSide(want.from);
+    const { archive } = this.#context;
+    const row = archive.get(want.path);
+    const old = row?.[side];
+    if (row === null || old === undefined || old.inode !== stamp.inode || old.birthNs !== stamp.birthNs) return;
+    if (old.mtimeNs !== stamp.mtimeNs || old.sizeBytes !== stamp.sizeBytes) return;
+    archive.transact(() => archive.put(want.path, { ...row, [side]: stamp }));
+  }
+}
+
+function stampOf(want: BulkWant): Stamp {
+  const seen = want.news[want.from]?.observation;
+  if (seen?.kind !== "present") {
+    throw new PsyncError("protocol", `Cannot transfer a file that nobody saw: found ${seen?.kind}`);
+  }
+  return seen.stamp;
+}
+
+function sizeOf(want: BulkWant): number {
+  return want.step.entry.kind === "file" ? want.step.entry.sizeBytes : 0;
+}
+
+/** rsync: some files could not be transferred, or vanished: each is judged by itself. */
+function isPartial(exitCode: number): boolean {
+  return exitCode === 23 || exitCode === 24;
+}
+
+function failure(outcome: RsyncOutcome): TransitionResult {
+  const lastLine = outcome.stderr.split("\n").findLast((line) => line.trim() !== "") ?? "";
+  const isFull = outcome.exitCode === 11 && /No space|quota/i.test(outcome.stderr);
+  return {
+    kind: "failed",
+    reason: isFull ? "no-space" : "io",
+    detail: `rsync exit ${outcome.exitCode}: ${lastLine.slice(0, 200)}`,
+    ended: 0,
+  };
+}

@@ -1,0 +1,64 @@
+/**
+ * What the parts of one pair share during one life of its two endpoints.
+ *
+ * Made by pair.ts and handed down; the parts know each other only through it. Nothing of it but the
+ * archive and the status survives a lost link (I8).
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Archive } from "../core/archive.ts";
+import type { Endpoint } from "../core/endpoint.ts";
+import type { Ignore } from "../core/ignore.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import type { Evidence } from "./evidence.ts";
+import type { LookLane } from "./fetch.ts";
+import type { FlightDeck } from "./in_flight.ts";
+import type { CommitLane } from "./lane.ts";
+import type { NewsBoard } from "./news.ts";
+import type { Report } from "./report.ts";
+import type { RetryList } from "./retry.ts";
+import type { Status } from "./status.ts";
+
+/** One value for each side. */
+export type Sides<T> = Readonly<Record<Side, T>>;
+
+/** The shared parts of one pair. */
+export interface PairContext {
+  readonly endpoints: Sides<Endpoint>;
+  readonly archive: Archive;
+  readonly board: NewsBoard;
+  readonly flights: FlightDeck;
+  readonly evidence: Sides<Evidence>;
+  readonly looks: Sides<LookLane>;
+  readonly lanes: Sides<CommitLane>;
+  readonly retry: RetryList;
+  /** How often a rename to a path was refused; after MOVE_ATTEMPTS it is a new name and a removal. */
+  readonly moveAttempts: Map<RelPath, number>;
+  readonly status: Status;
+  readonly report: Report;
+  readonly ignore: Ignore;
+  readonly clock: Clock;
+  /** Added to the right's times to compare them with the left's. */
+  readonly offsetNs: bigint;
+  readonly settings: PairSettings;
+  /** Whatever started in the background and failed for good comes here; the pair then ends. */
+  readonly fail: (error: unknown) => void;
+  /** Asks for a new listing of everything at and below a directory, on both sides. */
+  readonly rescan: (dir: RelPath) => void;
+  /** Tells that something was committed: an epoch is open. */
+  readonly touched: () => void;
+  /** Tells the cycle that something may go on. */
+  readonly wake: () => void;
+}
+
+/** A rename that was refused this often is made as a new name and a removal. */
+export const MOVE_ATTEMPTS = 3;
+
+/** What the user chose that the pair has to know. */
+export interface PairSettings {
+  readonly force: boolean;
+  readonly skipInitialSync: boolean;
+  /** A number for this run of psync: a hold of this run is not released by it. */
+  readonly run: number;
+}

@@ -1,0 +1,27 @@
+/**
+ * The main loop: take what is new, plan it, begin it. Everything else hangs on this.
+ *
+ * Called by pair.ts; runs until its signal is aborted or a part fails.
+ * @module
+ */
+import type { PairContext } from "./context.ts";
+import type { Dispatcher } from "./dispatch.ts";
+
+/** How many paths are planned in one round, so that live news never wait long behind a scan. */
+const ROUND_PATHS = 1_000;
+/** How many paths may be in flight before the loop waits. */
+const FLIGHT_LIMIT = 20_000;
+
+/** Runs rounds for as long as `next` resolves to true: something may be ready. */
+export async function runCycle(
+  context: PairContext,
+  dispatcher: Dispatcher,
+  next: () => Promise<boolean>,
+): Promise<void> {
+  while (await next()) {
+    if (context.flights.size > FLIGHT_LIMIT) continue;
+    const news = context.board.take(ROUND_PATHS);
+    if (news.length > 0) dispatcher.round(news);
+    await Promise.all([context.lanes.left.room(), context.lanes.right.room()]);
+  }
+}

@@ -1,0 +1,354 @@
+/**
+ * Carries plans out: asks for looks, records agreements, and turns changes into tasks with steps in
+ * the lanes. Called by cycle.ts with one round of news at a time.
+ *
+ * Order within a round: renames first (a removal of the old name would spoil them), then the rest,
+ * parents before children. A path whose turn has not come is parked on what stands in its way.
+ * @module
+ */
+import type { ArchiveRow } from "../core/archive.ts";
+import type { Stamp } from "../core/entry.ts";
+import { expectedOfView } from "../core/expected.ts";
+import { isBelow, type RelPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import type { Step as DecidedStep } from "../core/reconcile.ts";
+import type { Content, Expected, Transition } from "../core/transition.ts";
+import type { BulkLane } from "./bulk.ts";
+import { MOVE_ATTEMPTS, type PairContext } from "./context.ts";
+import type { News, Sighting } from "./news.ts";
+import { dispatchMove } from "./move_task.ts";
+import { objectKey } from "./moves.ts";
+import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLook, type Views } from "./plan.ts";
+import { removeContents, removeTree } from "./removal.ts";
+import { reviveParents } from "./revive.ts";
+import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
+import { isAsArchived } from "./view.ts";
+import { blockedProblem, Task, type TaskConflict } from "./task.ts";
+
+const SIDES = ["left", "right"] as const;
+
+/** Carries out rounds of news for one pair. */
+export class Dispatcher {
+  readonly #context: PairContext;
+  readonly #bulk: BulkLane;
+  #round = new Map<RelPath, News>();
+  #seenObjects = new Map<string, RelPath>();
+  /** Directories being made whose step is in a batch that is still open: children may follow in it. */
+  #opened = new Map<RelPath, { side: Side; batch: object }>();
+  /** Plans of this round that were made while looking for renames. */
+  #plans = new Map<RelPath, Plan>();
+
+  constructor(context: PairContext, bulk: BulkLane) {
+    this.#context = context;
+    this.#bulk = bulk;
+  }
+
+  /** Plans and begins everything of one round that can be begun. */
+  round(news: readonly News[]): void {
+    this.#round = new Map(news.map((item) => [item.path, item]));
+    this.#noteObjects(news);
+    this.#opened.clear();
+    this.#plans.clear();
+    this.#context.archive.transact(() => {
+      for (const item of news) if (this.#mayBeMove(item)) this.#planOne(item, { onlyMoves: true });
+      for (const item of news) if (this.#round.has(item.path)) this.#planOne(item, { onlyMoves: false });
+    });
+    for (const side of SIDES) this.#context.lanes[side].flush();
+  }
+
+  #noteObjects(news: readonly News[]): void {
+    this.#seenObjects.clear();
+    for (const item of news) {
+      for (const side of SIDES) {
+        const seen = item[side]?.observation;
+        if (seen?.kind === "present") this.#seenObjects.set(objectKey(side, seen.stamp), item.path);
+      }
+    }
+  }
+
+  #mayMove(news: News): boolean {
+    return (this.#context.moveAttempts.get(news.path) ?? 0) < MOVE_ATTEMPTS;
+  }
+
+  #mayBeMove(news: News): boolean {
+    return SIDES.some((side) => news[side]?.observation.kind === "present");
+  }
+
+  #planOne(news: News, options: { readonly onlyMoves: boolean }): void {
+    const { flights, board } = this.#context;
+    const blocker = flights.blockerOf(news.path, { subtree: false });
+    if (blocker !== null && !this.#isOpened(blocker)) {
+      this.#round.delete(news.path);
+      return board.park(news, blocker);
+    }
+    const plan = this.#plans.get(news.path) ?? planPath(news, this.#planContext(), { mayMove: this.#mayMove(news) });
+    this.#plans.set(news.path, plan);
+    if (options.onlyMoves && plan.kind !== "move" && plan.kind !== "after") return;
+    this.#round.delete(news.path);
+    this.#carryOut(news, plan, blocker);
+  }
+
+  #isOpened(path: RelPath): boolean {
+    const opened = this.#opened.get(path);
+    return opened !== undefined && this.#context.lanes[opened.side].openBatch === opened.batch;
+  }
+
+  #planContext(): PlanContext {
+    const { archive, offsetNs } = this.#context;
+    return {
+      archive,
+      offsetNs,
+      seenObjects: this.#seenObjects,
+      isEvidence: (side, sighting) => this.#context.evidence[side].holds(sighting.observation),
+      sighting: (side, path) => this.#sighting(side, path),
+      hasLifeBelow: (dir) => this.#hasLifeBelow(dir),
+    };
+  }
+
+  #sighting(side: Side, path: RelPath): Sighting | null {
+    const sighting = (this.#round.get(path) ?? this.#context.board.peek(path))?.[side] ?? null;
+    return sighting !== null && this.#context.evidence[side].holds(sighting.observation) ? sighting : null;
+  }
+
+  /** Something present below a directory that the archive does not show as it is. */
+  #hasLifeBelow(dir: RelPath): boolean {
+    const isAlive = (news: News) => {
+      const row = this.#context.archive.get(news.path);
+      return SIDES.some((side) => {
+        const sighting = news[side];
+        return sighting?.observation.kind === "present" && (row === null || !isAsArchived(row, side, sighting));
+      });
+    };
+    for (const news of this.#context.board.below(dir)) if (isAlive(news)) return true;
+    for (const news of this.#round.values()) if (isBelow(news.path, dir) && isAlive(news)) return true;
+    return false;
+  }
+
+  #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
+    const { board } = this.#context;
+    switch (plan.kind) {
+      case "settled":
+        return this.#settled(news);
+      case "blocked":
+        return this.#blocked(news, plan.side, plan.sighting);
+      case "look":
+        return this.#look(news, plan.looks);
+      case "after":
+        return this.#after(news, plan.first);
+      case "agree":
+        return this.#agree(news, plan);
+      case "forget":
+        this.#context.archive.remove(news.path);
+        return this.#settled(news);
+      case "move":
+        return blocker !== null ? board.park(news, blocker) : dispatchMove(this.#context, news, plan.move);
+      case "change":
+        return this.#change(news, plan, blocker);
+    }
+  }
+
+  #settled(news: News): void {
+    this.#context.retry.settle(news.path);
+    this.#context.status.fine(news.path);
+  }
+
+  /** Not absent, not known (I6): listed, and looked at again by and by. */
+  #blocked(news: News, side: Side, sighting: Sighting): void {
+    const { status, retry } = this.#context;
+    const problem = blockedProblem(news.path, side, sighting.observation);
+    status.problem(problem);
+    if (problem.reason === "special" || problem.reason === "mount") return;
+    retry.later(news.path, problem.reason === "busy" ? BUSY_LIMIT_MS : FAILED_LIMIT_MS);
+  }
+
+  #look(news: News, looks: readonly SideLook[]): void {
+    const { flights, board } = this.#context;
+    flights.begin({ path: news.path, shown: null });
+    let left = looks.length;
+    for (const look of looks) {
+      this.#context.looks[look.side].want(look, (seen) => {
+        const known = look.path === news.path ? news[look.side] : null;
+        board.add(look.side, seen, { isLive: known?.isLive ?? false });
+        if (--left > 0) return;
+        board.put(withoutStale(news, looks));
+        this.#end(news.path);
+      });
+    }
+  }
+
+  /** Waits for the rename that goes first, where there really is one under way. */
+  #after(news: News, first: RelPath): void {
+    const waiting = this.#round.get(first);
+    if (waiting !== undefined) this.#planOne(waiting, { onlyMoves: true });
+    if (this.#context.flights.at(first) !== null) return this.#context.board.park(news, first);
+    this.#carryOut(news, planPath(news, this.#planContext(), { mayMove: false }), null);
+  }
+
+  #agree(news: News, plan: Extract<Plan, { kind: "agree" }>): void {
+    const { archive, status } = this.#context;
+    const stamps = stampsOf(news, plan.row);
+    if (stamps.left === null || stamps.right === null) return;
+    archive.put(news.path, { entry: plan.decision.entry, left: stamps.left, right: stamps.right });
+    if (plan.row === null) status.agreed++;
+    this.#settled(news);
+  }
+
+  #change(news: News, plan: Extract<Plan, { kind: "change" }>, blocker: RelPath | null): void {
+    const { change, row } = plan;
+    const sides = SIDES.filter((side) => change[side].kind !== "keep");
+    if (blocker !== null && !this.#mayFollow(blocker, sides, change)) return this.#context.board.park(news, blocker);
+    const tree = sides.find((side) => needsEmptying(change[side], row));
+    if (tree !== undefined) return this.#emptyFirst(news, { change, row, side: tree });
+    const task = new Task(this.#context, {
+      news,
+      entry: change.entry,
+      row,
+      stamps: stampsOf(news, row),
+      conflict: taskConflict(change),
+      steps: sides.length,
+      onEnd: (ended) => this.#ended(ended, change),
+    });
+    const target = sides[0]!;
+    const sizeBytes = change.entry?.kind === "file" ? change.entry.sizeBytes : null;
+    this.#context.flights.begin({ path: news.path, shown: { target, sizeBytes } });
+    for (const side of sides) this.#step(task, side, plan);
+    if (change.entry?.kind === "dir" && sides.length === 1 && change[target].kind === "put") {
+      this.#opened.set(news.path, { side: target, batch: this.#context.lanes[target].openBatch });
+    }
+  }
+
+  /** Whether a step may go into the batch in which its directory is made. */
+  #mayFollow(blocker: RelPath, sides: readonly Side[], change: Change): boolean {
+    const opened = this.#opened.get(blocker);
+    if (opened === undefined || sides.length !== 1 || sides[0] !== opened.side) return false;
+    const step = change[opened.side];
+    return step.kind === "put" && !(step.entry.kind === "file" && isBulk(step.entry));
+  }
+
+  #step(
+    task: Task,
+    side: Side,
+    plan: { readonly change: Change; readonly row: ArchiveRow | null; readonly views: Views },
+  ): void {
+    const step = plan.change[side];
+    const expected = expectedAt(plan.views, plan.row, side);
+    const done = (result: Parameters<Task["answer"]>[1]) => task.answer(side, result);
+    if (step.kind === "put" && step.entry.kind === "file" && isBulk(step.entry)) {
+      return this.#bulk.want({ path: task.path, from: step.from, news: task.options.news, step, expected, done });
+    }
+    const transition = transitionOf(task.options.news, step, expected);
+    if (transition !== null) this.#context.lanes[side].add({ transition, done });
+  }
+
+  /** A directory goes with what the archive knows in it, children first. */
+  #emptyFirst(
+    news: News,
+    tree: { readonly change: Change; readonly row: ArchiveRow | null; readonly side: Side },
+  ): void {
+    const { flights, board } = this.#context;
+    const below = flights.blockerOf(news.path, { subtree: true });
+    if (below !== null) return board.park(news, below);
+    const step = tree.change[tree.side];
+    flights.begin({ path: news.path, shown: { target: tree.side, sizeBytes: null } });
+    const end = () => this.#end(news.path);
+    if (step.kind === "remove") return void removeTree(this.#context, { path: news.path, side: tree.side, end });
+    const again = () => {
+      board.put(news);
+      end();
+    };
+    void removeContents(this.#context, { path: news.path, side: tree.side, end: again });
+  }
+
+  #ended(task: Task, change: Change): void {
+    const refusal = task.refusal;
+    if (refusal === null) this.#count(task, change);
+    else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
+    else if (refusal.result.kind === "not-empty") this.#context.rescan(task.path);
+    this.#end(task.path);
+  }
+
+  #count(task: Task, change: Change): void {
+    for (const side of SIDES) {
+      const step = change[side];
+      if (step.kind === "keep") continue;
+      const entry = step.kind === "remove" ? task.options.row?.entry : step.entry;
+      if (entry === undefined) continue;
+      const deed = step.kind === "remove" ? "removed" : this.#wasThere(task, side) ? "changed" : "created";
+      const bytes = step.kind === "put" && step.entry.kind === "file" ? step.entry.sizeBytes : 0;
+      this.#context.status.did(side, deed, { kind: entry.kind, bytes });
+    }
+  }
+
+  #wasThere(task: Task, side: Side): boolean {
+    const seen = task.options.news[side]?.observation;
+    return seen === undefined ? task.options.row !== null : seen.kind === "present";
+  }
+
+  #end(path: RelPath): void {
+    this.#context.flights.end(path);
+    this.#context.board.release(path);
+    this.#context.wake();
+  }
+}
+
+/** News without the sightings that are being replaced by looks. */
+function withoutStale(news: News, looks: readonly SideLook[]): News {
+  const replaced = (side: Side) => looks.some((look) => look.side === side && look.path === news.path);
+  return { path: news.path, left: replaced("left") ? null : news.left, right: replaced("right") ? null : news.right };
+}
+
+/** The stamps by which each side is to be recorded if nothing is changed there. */
+export function stampsOf(news: News, row: ArchiveRow | null): Record<Side, Stamp | null> {
+  const of = (side: Side) => {
+    const seen = news[side]?.observation;
+    return seen?.kind === "present" ? seen.stamp : row?.[side] ?? null;
+  };
+  return { left: of("left"), right: of("right") };
+}
+
+/** Whether a step takes away a directory that the archive knows: its contents go first. */
+function needsEmptying(step: DecidedStep, row: ArchiveRow | null): boolean {
+  if (row?.entry.kind !== "dir") return false;
+  return step.kind === "remove" || (step.kind === "put" && step.entry.kind !== "dir");
+}
+
+/** A blocked side is never changed: planned for, it would be a fault of ours. */
+function expectedAt(views: Views, row: ArchiveRow | null, side: Side): Expected {
+  const expected = expectedOfView(views[side], { row, side });
+  if (expected === null) throw new Error(`Cannot change the ${side} side: it is blocked`);
+  return expected;
+}
+
+function taskConflict(change: Change): TaskConflict | null {
+  const clash = change.clash;
+  if (clash === null || clash.loser === null) return null;
+  return { loser: clash.loser, why: clash.why === "first-sync" ? "both-created" : "both-changed" };
+}
+
+function transitionOf(news: News, step: DecidedStep, expected: Expected): Transition | null {
+  const path = news.path;
+  switch (step.kind) {
+    case "keep":
+      return null;
+    case "remove":
+      return { kind: "remove", path, expected, disposal: step.disposal, force: false };
+    case "meta":
+      return { kind: "meta", path, expected, entry: step.entry };
+    case "put":
+      return {
+        kind: "put",
+        path,
+        expected,
+        entry: step.entry,
+        content: contentOf(news, step),
+        disposal: step.disposal,
+      };
+  }
+}
+
+function contentOf(news: News, step: Extract<DecidedStep, { kind: "put" }>): Content | null {
+  if (step.entry.kind !== "file") return null;
+  const seen = news[step.from]?.observation;
+  const bytes = seen?.kind === "present" ? seen.content : null;
+  return { kind: "inline", bytes: bytes ?? new Uint8Array(0) };
+}

@@ -1,0 +1,56 @@
+/**
+ * Epochs of durability: some seconds after something was committed both sides are asked to make it
+ * durable, and drop what was displaced as expected (I12).
+ * @module
+ */
+import type { Timer } from "../base/clock.ts";
+import type { PairContext } from "./context.ts";
+
+/** How long an epoch stays open once something was committed in it. */
+const EPOCH_MS = 3_000;
+
+/** Closes epochs while there is activity, and is idle otherwise. */
+export class EpochKeeper {
+  readonly #context: PairContext;
+  #timer: Timer | null = null;
+  #closing: Promise<void> = Promise.resolve();
+  #isOpen = false;
+
+  constructor(context: PairContext) {
+    this.#context = context;
+  }
+
+  /** Notes that something was committed. */
+  touched(): void {
+    this.#isOpen = true;
+    this.#timer ??= this.#context.clock.after(EPOCH_MS, () => {
+      this.#timer = null;
+      void this.flush();
+    });
+  }
+
+  /** Closes the open epoch on both sides; a failure ends the pair. */
+  flush(): Promise<void> {
+    if (this.#isOpen) {
+      this.#isOpen = false;
+      this.#closing = this.#closing.then(() => this.#syncBoth());
+    }
+    return this.#closing;
+  }
+
+  /** Ends the timer and waits for a sync that is under way. */
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = null;
+    await this.#closing;
+  }
+
+  async #syncBoth(): Promise<void> {
+    try {
+      const { left, right } = this.#context.endpoints;
+      await Promise.all([left.sync(), right.sync()]);
+    } catch (error) {
+      this.#context.fail(error);
+    }
+  }
+}

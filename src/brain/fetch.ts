@@ -1,0 +1,99 @@
+/**
+ * The lane of looks that the brain asks for: bounded batches, a few at a time on each side.
+ *
+ * What comes back goes onto the board as news; the path is in flight meanwhile. Decides nothing.
+ * @module
+ */
+import type { LookOptions } from "../core/endpoint.ts";
+import type { Observation } from "../core/observation.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import type { PairContext } from "./context.ts";
+
+/** Content up to this size travels in frames; larger files go through rsync. */
+export const INLINE_LIMIT_BYTES = 1 << 20;
+
+/** How much content one batch of looks may bring, in bytes. */
+const BATCH_BYTES = 1 << 20;
+/** How many paths one batch of looks may have. */
+const BATCH_PATHS = 256;
+/** How many batches are under way on one side. */
+const BATCHES_IN_FLIGHT = 3;
+
+/** One look that is wanted. */
+export interface WantedLook {
+  readonly path: RelPath;
+  /** Whether the content of a small file is wanted. */
+  readonly content: boolean;
+  readonly digest: boolean;
+  /** How much content is expected, for the size of the batch. */
+  readonly sizeBytes: number;
+}
+
+interface Queued extends WantedLook {
+  readonly done: (observation: Observation) => void;
+}
+
+/** Looks at one side. */
+export class LookLane {
+  readonly #context: PairContext;
+  readonly #side: Side;
+  #queue: Queued[] = [];
+  #head = 0;
+  #inFlight = 0;
+
+  constructor(context: PairContext, side: Side) {
+    this.#context = context;
+    this.#side = side;
+  }
+
+  get size(): number {
+    return this.#queue.length - this.#head + this.#inFlight;
+  }
+
+  /** Looks at one path soon; `done` gets the observation, in the order of the answers. */
+  want(look: WantedLook, done: (observation: Observation) => void): void {
+    this.#queue.push({ ...look, done });
+    queueMicrotask(() => this.#pump());
+  }
+
+  #pump(): void {
+    while (this.#inFlight < BATCHES_IN_FLIGHT && this.#head < this.#queue.length) {
+      this.#inFlight++;
+      void this.#run(this.#nextBatch());
+    }
+  }
+
+  /** Takes looks of the same kind from the front. */
+  #nextBatch(): Queued[] {
+    const first = this.#queue[this.#head]!;
+    const batch: Queued[] = [];
+    let bytes = 0;
+    while (batch.length < BATCH_PATHS && this.#head < this.#queue.length) {
+      const next = this.#queue[this.#head]!;
+      if (next.content !== first.content || next.digest !== first.digest) break;
+      if (batch.length > 0 && bytes + next.sizeBytes > BATCH_BYTES) break;
+      bytes += next.content ? next.sizeBytes : 0;
+      batch.push(next);
+      this.#head++;
+    }
+    if (this.#head === this.#queue.length) [this.#queue, this.#head] = [[], 0];
+    return batch;
+  }
+
+  async #run(batch: readonly Queued[]): Promise<void> {
+    const first = batch[0]!;
+    const options: LookOptions = {
+      contentLimitBytes: first.content ? INLINE_LIMIT_BYTES : 0,
+      digests: first.digest,
+    };
+    try {
+      const seen = await this.#context.endpoints[this.#side].look(batch.map(({ path }) => path), options);
+      batch.forEach((wanted, i) => wanted.done(seen[i]!));
+    } catch (error) {
+      this.#context.fail(error);
+    }
+    this.#inFlight--;
+    this.#pump();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Which paths are being worked on, so that no two pieces of work touch the same tree at once.
+ *
+ * Work at a path blocks that path and everything below it; work that takes a whole subtree (a
+ * rename, a removal) may begin only when nothing is under way below it.
+ * @module
+ */
+import type { Move } from "../core/endpoint.ts";
+import { ancestorsOf, isBelow, type RelPath } from "../core/path.ts";
+import type { InFlight } from "./report.ts";
+
+/** What is being done at a path. */
+export interface Work {
+  readonly path: RelPath;
+  /** The target and size, for people; null while it is only looked at. */
+  readonly shown: Omit<InFlight, "path"> | null;
+}
+
+/** The paths in flight. */
+export class FlightDeck {
+  #works = new Map<RelPath, Work>();
+
+  get size(): number {
+    return this.#works.size;
+  }
+
+  /** The path whose work stands in the way of work at `path`, or null; `subtree`: also work below it. */
+  blockerOf(path: RelPath, options: { readonly subtree: boolean }): RelPath | null {
+    if (this.#works.has(path)) return path;
+    for (const ancestor of ancestorsOf(path)) {
+      if (this.#works.has(ancestor)) return ancestor;
+    }
+    if (!options.subtree) return null;
+    for (const other of this.#works.keys()) if (isBelow(other, path)) return other;
+    return null;
+  }
+
+  /** The work at a path, if any. */
+  at(path: RelPath): Work | null {
+    return this.#works.get(path) ?? null;
+  }
+
+  begin(work: Work): void {
+    this.#works.set(work.path, work);
+  }
+
+  end(path: RelPath): void {
+    this.#works.delete(path);
+  }
+
+  /** A rename blocks both of its names. */
+  beginMove(move: Move, shown: Work["shown"]): void {
+    this.begin({ path: move.from, shown: null });
+    this.begin({ path: move.to, shown });
+  }
+
+  /** For people: what is being transferred. */
+  *shown(): Generator<InFlight> {
+    for (const { path, shown } of this.#works.values()) if (shown !== null) yield { path, ...shown };
+  }
+}

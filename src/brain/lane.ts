@@ -1,0 +1,112 @@
+/**
+ * The lane of transitions of one side: one batch is open and grows while the others are under way,
+ * so that the first change goes out at once and batching comes with load alone.
+ *
+ * Transitions of one batch are made in order; batches run side by side. That a parent comes before
+ * its children is the planner's duty (`isOpen`).
+ * @module
+ */
+import type { Side } from "../core/problem.ts";
+import type { Transition, TransitionResult } from "../core/transition.ts";
+import type { PairContext } from "./context.ts";
+
+/** How many batches are under way on one side. */
+const BATCHES_IN_FLIGHT = 4;
+/** An open batch takes no more transitions, or bytes of content, than these. */
+const BATCH_TRANSITIONS = 512;
+const BATCH_BYTES = 1 << 20;
+
+/** One step on its way, and who waits for its result. */
+export interface Step {
+  readonly transition: Transition;
+  readonly done: (result: TransitionResult) => void;
+}
+
+interface Batch {
+  readonly steps: Step[];
+  bytes: number;
+}
+
+function emptyBatch(): Batch {
+  return { steps: [], bytes: 0 };
+}
+
+/** Commits transitions on one side. */
+export class CommitLane {
+  readonly #context: PairContext;
+  readonly #side: Side;
+  #open = emptyBatch();
+  #full: Batch[] = [];
+  #inFlight = 0;
+  #onRoom: (() => void)[] = [];
+
+  constructor(context: PairContext, side: Side) {
+    this.#context = context;
+    this.#side = side;
+  }
+
+  /** Identifies the batch that `add` fills now: as long as it is the same, order is kept. */
+  get openBatch(): object {
+    return this.#open;
+  }
+
+  /** Transitions that were added and not answered yet, about. */
+  get isIdle(): boolean {
+    return this.#inFlight === 0 && this.#open.steps.length === 0 && this.#full.length === 0;
+  }
+
+  /** Adds a step to the open batch. `flush` sends it. */
+  add(step: Step): void {
+    this.#open.steps.push(step);
+    this.#open.bytes += contentBytes(step.transition);
+    if (this.#open.steps.length < BATCH_TRANSITIONS && this.#open.bytes < BATCH_BYTES) return;
+    this.#full.push(this.#open);
+    this.#open = emptyBatch();
+  }
+
+  /** Sends what can be sent now. Called at the end of a round, and whenever a batch is answered. */
+  flush(): void {
+    while (this.#inFlight < BATCHES_IN_FLIGHT) {
+      const batch = this.#full.shift() ?? this.#takeOpen();
+      if (batch === null) return;
+      this.#inFlight++;
+      void this.#run(batch);
+    }
+  }
+
+  /** Resolves when there is room for more: the cycle waits here, and so does everything before it. */
+  async room(): Promise<void> {
+    while (this.#full.length > 1) await new Promise<void>((resolve) => this.#onRoom.push(resolve));
+  }
+
+  #takeOpen(): Batch | null {
+    if (this.#open.steps.length === 0) return null;
+    const batch = this.#open;
+    this.#open = emptyBatch();
+    return batch;
+  }
+
+  async #run(batch: Batch): Promise<void> {
+    try {
+      const transitions = batch.steps.map(({ transition }) => transition);
+      const results = await this.#context.endpoints[this.#side].commit({ transitions });
+      this.#settle(batch, results);
+      this.#context.touched();
+    } catch (error) {
+      this.#context.fail(error);
+    }
+    this.#inFlight--;
+    for (const resolve of this.#onRoom.splice(0)) resolve();
+    this.flush();
+    this.#context.wake();
+  }
+
+  /** One transaction for the records of a whole batch (I4: commit, then record). */
+  #settle(batch: Batch, results: readonly TransitionResult[]): void {
+    this.#context.archive.transact(() => batch.steps.forEach((step, i) => step.done(results[i]!)));
+  }
+}
+
+function contentBytes(transition: Transition): number {
+  return transition.kind === "put" && transition.content?.kind === "inline" ? transition.content.bytes.length : 0;
+}

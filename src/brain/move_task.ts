@@ -1,0 +1,118 @@
+/**
+ * A rename on its way: one transition on the other side, whatever the size of what moves.
+ *
+ * The archive row is renamed first and then holds the old content under the new name, so that an
+ * edit made together with the rename, on either side, is found as an ordinary change of that name.
+ * @module
+ */
+import type { ArchiveRow } from "../core/archive.ts";
+import type { Move } from "../core/endpoint.ts";
+import { sameContent, sameMetadata, type Stamp } from "../core/entry.ts";
+import { expectedObject, expectedOf } from "../core/expected.ts";
+import type { PresentObservation } from "../core/observation.ts";
+import { otherSide, type Side } from "../core/problem.ts";
+import type { TransitionResult } from "../core/transition.ts";
+import type { PairContext } from "./context.ts";
+import type { MoveFinding } from "./moves.ts";
+import type { News } from "./news.ts";
+import { BUSY_LIMIT_MS } from "./retry.ts";
+import { lookAgain, NO_STAMP, recordConflict } from "./task.ts";
+
+/** A rename that was found. */
+export type FoundMove = Extract<MoveFinding, { kind: "move" }>;
+
+/** Begins the rename on the side that has not made it, or parks the news on what stands in its way. */
+export function dispatchMove(context: PairContext, news: News, found: FoundMove): void {
+  const { flights, board, archive } = context;
+  const move: Move = { from: found.from, to: news.path };
+  const blocker = flights.blockerOf(move.from, { subtree: true }) ?? flights.blockerOf(move.to, { subtree: true });
+  if (blocker !== null) return board.park(news, blocker);
+  const target = otherSide(found.side);
+  const edited = board.peek(move.from)?.[target]?.observation;
+  const transition = {
+    kind: "move" as const,
+    ...move,
+    expectedFrom: edited?.kind === "present"
+      ? expectedObject(edited.entry, edited.stamp)
+      : expectedOf(found.row, target),
+    expectedTo: expectedOf(archive.get(move.to), target),
+    disposal: "drop" as const,
+  };
+  flights.beginMove(move, { target, sizeBytes: null });
+  const done = (result: TransitionResult) => {
+    settleMove(context, { news, found, move, target, isEdited: edited !== undefined }, result);
+    for (const path of [move.from, move.to]) {
+      flights.end(path);
+      board.release(path);
+    }
+    context.wake();
+  };
+  context.lanes[target].add({ transition, done });
+}
+
+interface MoveUnderWay {
+  readonly news: News;
+  readonly found: FoundMove;
+  readonly move: Move;
+  readonly target: Side;
+  /** Whether the target has news of its own at the old name. */
+  readonly isEdited: boolean;
+}
+
+function settleMove(context: PairContext, work: MoveUnderWay, result: TransitionResult): void {
+  const { move, target, found } = work;
+  for (const path of [move.from, move.to]) context.evidence[target].note(path, result.ended);
+  if (result.kind === "done") return recordMove(context, work, result.stamp);
+  if (result.kind === "stale-kept" && result.kept !== null) {
+    const [left, right] = target === "left" ? [null, found.row.entry] : [found.row.entry, null];
+    recordConflict(context, { path: move.to, loser: target, why: "unexpected-find", kept: result.kept, left, right });
+  }
+  refuseMove(context, work, result);
+}
+
+/** The row follows; what either side changed besides the name is then news at the new name. */
+function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp | null): void {
+  const { archive, board, retry, status } = context;
+  const { move, found, target, news } = work;
+  archive.move(move.from, move.to);
+  archive.put(move.to, movedRow(work, targetStamp));
+  status.did(target, "renamed", { kind: found.row.entry.kind, bytes: 0 });
+  retry.move(move);
+  status.moved(move);
+  status.fine(move.from);
+  for (const path of board.moveAway(move)) lookAgain(context, path, ["left", "right"]);
+  board.put(news);
+  if (work.isEdited) lookAgain(context, move.to, [target]);
+}
+
+/** Each side's stamp is renewed only where a rename alone explains it (I14). */
+function movedRow(work: MoveUnderWay, targetStamp: Stamp | null): ArchiveRow {
+  const { found, target, news } = work;
+  const source = found.side;
+  const { entry, ...known } = found.row;
+  const seen = news[source]?.observation;
+  const sourceStamp = seen?.kind === "present" && isPureRename(seen, found.row, source) ? seen.stamp : known[source];
+  const kept = work.isEdited ? known[target] : targetStamp ?? NO_STAMP;
+  return { entry, left: source === "left" ? sourceStamp : kept, right: source === "right" ? sourceStamp : kept };
+}
+
+/** Whether nothing but the name (and with it the ctime) changed. */
+function isPureRename(seen: PresentObservation, row: ArchiveRow, side: Side): boolean {
+  const old = row[side];
+  return sameMetadata(seen.entry, row.entry) && sameContent(seen.entry, row.entry) &&
+    seen.stamp.sizeBytes === old.sizeBytes && seen.stamp.mtimeNs === old.mtimeNs;
+}
+
+function refuseMove(context: PairContext, work: MoveUnderWay, result: TransitionResult): void {
+  const { move, target } = work;
+  if (result.kind === "busy") {
+    context.status.problem({ path: move.to, side: target, reason: "busy", detail: "somebody writes to the file" });
+    context.retry.later(move.to, BUSY_LIMIT_MS);
+    return context.retry.later(move.from, BUSY_LIMIT_MS);
+  }
+  // Seen again, it may still be a rename (of what was edited meanwhile); after some attempts it
+  // becomes a new name and a removal.
+  context.moveAttempts.set(move.to, (context.moveAttempts.get(move.to) ?? 0) + 1);
+  for (const path of [move.from, move.to]) lookAgain(context, path, ["left", "right"]);
+  if (work.found.row.entry.kind === "dir") context.rescan(move.to);
+}

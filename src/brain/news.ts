@@ -1,0 +1,167 @@
+/**
+ * The board of paths about which something is known that is not settled yet.
+ *
+ * A path has at most one entry, with the newest sighting of each side. A path whose turn must wait
+ * for another one (its directory is being made, a rename is under way) is parked on that one and
+ * comes back when it is released. Decides nothing; keeps no path that nobody reported.
+ * @module
+ */
+import type { Move } from "../core/endpoint.ts";
+import type { Observation } from "../core/observation.ts";
+import { isBelow, rebase, type RelPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+
+/** One observation as it reached the brain. */
+export interface Sighting {
+  readonly observation: Observation;
+  /** Order of arrival at the brain, over both sides. */
+  readonly order: number;
+  /** Whether an event caused it (and not a scan or a look of ours). */
+  readonly isLive: boolean;
+  /** Monotonic arrival, ms: for the lag. */
+  readonly atMs: number;
+}
+
+/** What is new at one path; null: nothing is new on that side. */
+export interface News {
+  readonly path: RelPath;
+  readonly left: Sighting | null;
+  readonly right: Sighting | null;
+}
+
+type Mutable = { path: RelPath; left: Sighting | null; right: Sighting | null };
+
+/** Paths with news, live ones first. */
+export class NewsBoard {
+  #live = new Map<RelPath, Mutable>();
+  #rest = new Map<RelPath, Mutable>();
+  #parked = new Map<RelPath, { news: Mutable; on: RelPath }>();
+  #parkedOn = new Map<RelPath, Set<RelPath>>();
+  #order = 0;
+  readonly #onNews: () => void;
+  readonly #nowMs: () => number;
+
+  /** `onNews` is called whenever a path becomes ready. */
+  constructor(onNews: () => void, nowMs: () => number) {
+    this.#onNews = onNews;
+    this.#nowMs = nowMs;
+  }
+
+  /** Paths that are ready to be planned. */
+  get readyCount(): number {
+    return this.#live.size + this.#rest.size;
+  }
+
+  /** All paths, parked ones included. */
+  get size(): number {
+    return this.readyCount + this.#parked.size;
+  }
+
+  /** Arrival of the oldest path on the board, ms on the monotonic clock; null when it is empty. */
+  oldestMs(): number | null {
+    let oldest: number | null = null;
+    for (const news of this.#live.values()) {
+      const at = Math.min(news.left?.atMs ?? Infinity, news.right?.atMs ?? Infinity);
+      oldest = oldest === null ? at : Math.min(oldest, at);
+    }
+    return oldest;
+  }
+
+  /** Adds an observation of one side; it takes the place of an older one of that side. */
+  add(side: Side, observation: Observation, options: { readonly isLive: boolean }): void {
+    const sighting = { observation, order: this.#order++, isLive: options.isLive, atMs: this.#nowMs() };
+    this.put({ path: observation.path, left: null, right: null, [side]: sighting });
+  }
+
+  /** Puts news (back) on the board; what the board knows already and is newer stays. */
+  put(news: News): void {
+    const parked = this.#parked.get(news.path);
+    if (parked !== undefined) return merge(parked.news, news);
+    const known = this.#live.get(news.path) ?? this.#rest.get(news.path);
+    const merged = known ?? { path: news.path, left: null, right: null };
+    merge(merged, news);
+    const isLive = merged.left?.isLive === true || merged.right?.isLive === true;
+    if (isLive) this.#rest.delete(news.path);
+    (isLive ? this.#live : this.#rest).set(news.path, merged);
+    this.#onNews();
+  }
+
+  /** Takes up to `limit` ready paths, live ones first, sorted so that parents come before children. */
+  take(limit: number): News[] {
+    const taken: News[] = [];
+    for (const map of [this.#live, this.#rest]) {
+      for (const [path, news] of map) {
+        if (taken.length >= limit) break;
+        map.delete(path);
+        taken.push(news);
+      }
+    }
+    // A prefix sorts first in any order of code units, which is all that is needed here.
+    return taken.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+  }
+
+  /** Puts news aside until `on` is released. */
+  park(news: News, on: RelPath): void {
+    const path = news.path;
+    const already = this.#parked.get(path);
+    if (already !== undefined) return merge(already.news, news);
+    this.#parked.set(path, { news: { ...news }, on });
+    const set = this.#parkedOn.get(on) ?? new Set();
+    this.#parkedOn.set(on, set.add(path));
+  }
+
+  /** Makes ready again what was parked on `on`. */
+  release(on: RelPath): void {
+    const paths = this.#parkedOn.get(on);
+    if (paths === undefined) return;
+    this.#parkedOn.delete(on);
+    for (const path of paths) {
+      const parked = this.#parked.get(path);
+      if (parked === undefined) continue;
+      this.#parked.delete(path);
+      this.put(parked.news);
+    }
+  }
+
+  /** The news at a path, parked or not; null where there is none. */
+  peek(path: RelPath): News | null {
+    return this.#live.get(path) ?? this.#rest.get(path) ?? this.#parked.get(path)?.news ?? null;
+  }
+
+  /** All news strictly below a directory. */
+  *below(dir: RelPath): Generator<News> {
+    for (const map of [this.#live, this.#rest]) {
+      for (const [path, news] of map) if (isBelow(path, dir)) yield news;
+    }
+    for (const [path, { news }] of this.#parked) if (isBelow(path, dir)) yield news;
+  }
+
+  /** Takes everything off the board at and below a path. */
+  dropBelow(dir: RelPath): void {
+    for (const map of [this.#live, this.#rest]) {
+      for (const path of map.keys()) if (isBelow(path, dir)) map.delete(path);
+    }
+    for (const path of this.#parked.keys()) if (isBelow(path, dir)) this.#parked.delete(path);
+  }
+
+  /**
+   * Takes the paths below `move.from` off the board and returns where they are now: what was seen
+   * there was seen under an old name and must be looked at under the new one.
+   */
+  moveAway(move: Move): RelPath[] {
+    const paths = [...this.below(move.from)].map((news) => news.path);
+    this.dropBelow(move.from);
+    return paths.map((path) => rebase(path, move));
+  }
+}
+
+function merge(into: Mutable, news: News): void {
+  for (const side of ["left", "right"] as const) {
+    const incoming = news[side];
+    const known = into[side];
+    if (incoming === null || (known !== null && known.order > incoming.order)) continue;
+    into[side] = known?.isLive === true && !incoming.isLive
+      ? { ...incoming, isLive: true, atMs: known.atMs }
+      : incoming;
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * One pair during one life of its two endpoints: listens to both, scans, runs the cycle, and closes
+ * epochs. When a link is lost this object is thrown away and a new one starts from the archive (I8).
+ *
+ * Owns everything that context.ts lists except endpoints, archive, status and report.
+ * @module
+ */
+import { EndpointLostError, SafetyHaltError, WatchError } from "../base/errors.ts";
+import type { Endpoint, EndpointEvent } from "../core/endpoint.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import { Absences } from "./absences.ts";
+import { BulkLane, type RunRsync } from "./bulk.ts";
+import type { PairContext } from "./context.ts";
+import { runCycle } from "./cycle.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { EpochKeeper } from "./epoch.ts";
+import { Evidence } from "./evidence.ts";
+import { LookLane } from "./fetch.ts";
+import { FlightDeck } from "./in_flight.ts";
+import { CommitLane } from "./lane.ts";
+import { NewsBoard } from "./news.ts";
+import { RetryList } from "./retry.ts";
+import { Scanner } from "./scan.ts";
+import { lookAgain } from "./task.ts";
+
+const SIDES = ["left", "right"] as const;
+/** Progress is reported at most this often. */
+const PROGRESS_MS = 100;
+/** The board has room again for a scan below this number of paths. */
+const ROOM_PATHS = 2_000;
+
+/** What a pair is given. */
+export type PairOptions =
+  & Pick<PairContext, "endpoints" | "archive" | "status" | "report" | "ignore" | "clock" | "offsetNs" | "settings">
+  & {
+    readonly runRsync: RunRsync;
+    /** Called once, when the first scan is done and everything that it found is settled. */
+    readonly onFirstSync: () => void;
+  };
+
+/** A pair at work. */
+export class Pair {
+  readonly #options: PairOptions;
+  readonly #context: PairContext;
+  readonly #scanner: Scanner;
+  readonly #bulk: BulkLane;
+  readonly #epoch: EpochKeeper;
+  #stopped = false;
+  #failure: unknown = null;
+  #wake: (() => void) | null = null;
+  #isAwake = false;
+  #whenQuiet: (() => void)[] = [];
+  #whenRoom: (() => void)[] = [];
+  #progressAtMs = -Infinity;
+  readonly unwatched: Record<Side, Set<RelPath>> = { left: new Set(), right: new Set() };
+
+  constructor(options: PairOptions) {
+    this.#options = options;
+    this.#context = this.#makeContext();
+    const absences = new Absences(this.#context, () => this.#quiet());
+    this.#scanner = new Scanner(this.#context, absences, () => this.#room());
+    this.#bulk = new BulkLane(this.#context, options.runRsync);
+    this.#epoch = new EpochKeeper(this.#context);
+  }
+
+  /** Paths known to be in flight, for people. */
+  get context(): PairContext {
+    return this.#context;
+  }
+
+  /**
+   * Runs until `signal` is aborted.
+   * @throws {EndpointLostError} when an endpoint is gone; {SafetyHaltError} when a root is.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = () => this.#stop(null);
+    if (signal.aborted) return;
+    signal.addEventListener("abort", stop, { once: true });
+    for (const side of SIDES) void this.#listen(side);
+    void this.#firstScan();
+    try {
+      await runCycle(this.#context, new Dispatcher(this.#context, this.#bulk), () => this.#next());
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#stop(null);
+      this.#context.retry[Symbol.dispose]();
+      await this.#epoch.close();
+    }
+    if (this.#failure !== null) throw this.#failure;
+  }
+
+  /** Whether nothing is known that is not settled, apart from listed problems. */
+  get isQuiet(): boolean {
+    const { board, flights, looks, lanes } = this.#context;
+    return board.size === 0 && flights.size === 0 && this.#bulk.size === 0 &&
+      SIDES.every((side) => looks[side].size === 0 && lanes[side].isIdle);
+  }
+
+  /** Closes the open epoch on both sides now. */
+  async sync(): Promise<void> {
+    await this.#epoch.flush();
+  }
+
+  #makeContext(): PairContext {
+    const { clock, endpoints, archive, status, report, ignore, offsetNs, settings } = this.#options;
+    const wake = () => this.#awake();
+    const retry = new RetryList(clock, (paths) => {
+      for (const path of paths) lookAgain(this.#context, path, SIDES);
+    });
+    const base = { clock, endpoints, archive, status, report, ignore, offsetNs, settings };
+    const context = {
+      ...base,
+      board: new NewsBoard(wake, () => clock.nowMs()),
+      flights: new FlightDeck(),
+      evidence: { left: new Evidence(), right: new Evidence() },
+      retry,
+      moveAttempts: new Map<RelPath, number>(),
+      fail: (error: unknown) => this.#stop(error),
+      rescan: (dir: RelPath) => this.#scanner.request(dir),
+      wake,
+    };
+    const looks = {} as Record<Side, LookLane>;
+    const lanes = {} as Record<Side, CommitLane>;
+    const whole: PairContext = { ...context, looks, lanes, touched: () => this.#epoch.touched() };
+    for (const side of SIDES) {
+      looks[side] = new LookLane(whole, side);
+      lanes[side] = new CommitLane(whole, side);
+    }
+    return whole;
+  }
+
+  async #firstScan(): Promise<void> {
+    try {
+      await this.#scanner.runFirst();
+      await this.#quiet();
+      if (!this.#stopped) this.#options.onFirstSync();
+    } catch (error) {
+      this.#stop(error);
+    }
+  }
+
+  async #listen(side: Side): Promise<void> {
+    try {
+      const endpoint: Endpoint = this.#context.endpoints[side];
+      for await (const event of endpoint.events()) {
+        if (this.#stopped) return;
+        this.#take(side, event);
+      }
+      if (!this.#stopped) this.#stop(new EndpointLostError(`Cannot go on: the ${side} endpoint has ended`));
+    } catch (error) {
+      const isLost = error instanceof WatchError;
+      this.#stop(isLost ? new EndpointLostError(error.message, { cause: error }) : error);
+    }
+  }
+
+  #take(side: Side, event: EndpointEvent): void {
+    const { board, report } = this.#context;
+    switch (event.kind) {
+      case "observed":
+        for (const move of event.moves) {
+          for (const path of board.moveAway(move)) lookAgain(this.#context, path, [side]);
+        }
+        for (const seen of event.observations) board.add(side, seen, { isLive: true });
+        return;
+      case "rescan":
+        report.notice({ kind: "rescan", side, path: event.path, why: event.why });
+        return this.#scanner.request(event.path);
+      case "unwatched":
+        this.unwatched[side].add(event.path);
+        return report.notice({ kind: "unwatched", side, path: event.path });
+      case "root-lost":
+        return this.#stop(new SafetyHaltError(`The ${side} root is gone: ${event.why}`));
+    }
+  }
+
+  /** Resolves to true when there may be work, to false at the end. */
+  async #next(): Promise<boolean> {
+    this.#settleWaiters();
+    this.#progress();
+    if (!this.#isAwake && !this.#stopped) await new Promise<void>((resolve) => this.#wake = resolve);
+    this.#isAwake = this.#context.board.readyCount > 1_000;
+    return !this.#stopped;
+  }
+
+  #awake(): void {
+    this.#isAwake = true;
+    const wake = this.#wake;
+    this.#wake = null;
+    wake?.();
+  }
+
+  #stop(error: unknown): void {
+    if (error !== null) this.#failure ??= error;
+    this.#stopped = true;
+    this.#awake();
+    for (const resolve of [...this.#whenQuiet.splice(0), ...this.#whenRoom.splice(0)]) resolve();
+  }
+
+  #quiet(): Promise<void> {
+    if (this.isQuiet || this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => this.#whenQuiet.push(resolve));
+  }
+
+  #room(): Promise<void> {
+    if (this.#context.board.size < ROOM_PATHS || this.#stopped) return Promise.resolve();
+    return new Promise((resolve) => this.#whenRoom.push(resolve));
+  }
+
+  #settleWaiters(): void {
+    if (this.#whenRoom.length > 0 && this.#context.board.size < ROOM_PATHS) {
+      for (const resolve of this.#whenRoom.splice(0)) resolve();
+    }
+    if (this.#whenQuiet.length > 0 && this.isQuiet) { for (const resolve of this.#whenQuiet.splice(0)) resolve(); }
+  }
+
+  #progress(): void {
+    const { clock, board, flights, status, report } = this.#context;
+    const now = clock.nowMs();
+    if (now - this.#progressAtMs < PROGRESS_MS || board.size + flights.size === 0) return;
+    this.#progressAtMs = now;
+    const oldest = board.oldestMs();
+    report.syncProgress({
+      files: status.totalFiles,
+      bytes: status.totalBytes,
+      totalFiles: this.#scanner.isIdle ? status.totalFiles + board.size + flights.size : null,
+      totalBytes: null,
+      lagMs: oldest === null ? null : now - oldest,
+    });
+  }
+}

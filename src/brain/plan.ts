@@ -1,0 +1,149 @@
+/**
+ * From the news of one path to what is to be done about it: looks that are still wanted, a rename,
+ * an agreement, or changes of one or both sides.
+ *
+ * Reads the archive, changes nothing: the same news and archive give the same plan. Called by
+ * dispatch.ts, which carries the plan out.
+ * @module
+ */
+import type { ArchiveRow } from "../core/archive.ts";
+import type { FileEntry } from "../core/entry.ts";
+import type { RelPath } from "../core/path.ts";
+import { otherSide, type Side } from "../core/problem.ts";
+import { type Decision, reconcile, type View } from "../core/reconcile.ts";
+import { INLINE_LIMIT_BYTES, type WantedLook } from "./fetch.ts";
+import { findMove, type MoveContext, type MoveFinding } from "./moves.ts";
+import type { News, Sighting } from "./news.ts";
+import { laterSide, viewOf } from "./view.ts";
+
+/** A look that must come before the plan. */
+export interface SideLook extends WantedLook {
+  readonly side: Side;
+}
+
+/** A decision that changes something. */
+export type Change = Extract<Decision, { kind: "change" }>;
+
+/** What is to be done about a path. */
+export type Plan =
+  | { readonly kind: "settled" }
+  | { readonly kind: "blocked"; readonly side: Side; readonly sighting: Sighting }
+  | { readonly kind: "look"; readonly looks: readonly SideLook[] }
+  | { readonly kind: "after"; readonly first: RelPath }
+  | { readonly kind: "move"; readonly move: Extract<MoveFinding, { kind: "move" }> }
+  | { readonly kind: "agree"; readonly decision: Extract<Decision, { kind: "agree" }>; readonly row: ArchiveRow | null }
+  | { readonly kind: "forget" }
+  | { readonly kind: "change"; readonly change: Change; readonly row: ArchiveRow | null; readonly views: Views };
+
+/** What each side shows. */
+export type Views = Readonly<Record<Side, View>>;
+
+/** What planning reads. */
+export interface PlanContext extends MoveContext {
+  readonly isEvidence: (side: Side, sighting: Sighting) => boolean;
+  readonly offsetNs: bigint;
+  /** Whether something new is known below a directory. */
+  readonly hasLifeBelow: (dir: RelPath) => boolean;
+}
+
+const SIDES = ["left", "right"] as const;
+
+/** Plans one path. */
+export function planPath(news: News, context: PlanContext, options: { readonly mayMove: boolean }): Plan {
+  const stale = SIDES.filter((side) => news[side] !== null && !context.isEvidence(side, news[side]!));
+  if (stale.length > 0) return { kind: "look", looks: stale.map((side) => lookAt(news.path, side, { content: true })) };
+  const row = context.archive.get(news.path);
+  if (isLeftToParent(news, row)) return { kind: "settled" };
+  const found = options.mayMove ? findMoves(news, context) : null;
+  if (found !== null) return found;
+  const views = { left: viewOf(row, "left", news.left), right: viewOf(row, "right", news.right) };
+  const blocked = SIDES.find((side) => views[side].kind === "blocked");
+  if (blocked !== undefined) return { kind: "blocked", side: blocked, sighting: news[blocked]! };
+  const later = laterSide(news.left, news.right, context.offsetNs);
+  const isNeeded = row?.entry.kind === "dir" && isOneSided(views) && context.hasLifeBelow(news.path);
+  const decision = reconcile({ base: row, left: views.left, right: views.right, later, isNeeded });
+  return planDecision(decision, { news, row, views });
+}
+
+/** A path whose directory is gone, with nothing new on the other side: the directory decides. */
+function isLeftToParent(news: News, row: ArchiveRow | null): boolean {
+  const isOrphan = (side: Side) => news[side]?.observation.kind === "orphan";
+  return SIDES.some((side) => isOrphan(side) && isQuiet(news, row, otherSide(side)));
+}
+
+function isQuiet(news: News, row: ArchiveRow | null, side: Side): boolean {
+  const kind = viewOf(row, side, news[side]).kind;
+  return kind === "unchanged" || kind === "absent";
+}
+
+/** Whether one side shows nothing. */
+function isOneSided(views: Views): boolean {
+  return views.left.kind === "absent" || views.right.kind === "absent";
+}
+
+function findMoves(news: News, context: PlanContext): Plan | null {
+  for (const side of SIDES) {
+    const found = findMove(news, side, context);
+    if (found.kind === "look") return { kind: "look", looks: [lookAt(found.from, side, { content: false })] };
+    if (found.kind === "after") return found;
+    if (found.kind === "move" && news[otherSide(side)] === null) return { kind: "move", move: found };
+  }
+  return null;
+}
+
+interface Known {
+  readonly news: News;
+  readonly row: ArchiveRow | null;
+  readonly views: Views;
+}
+
+function planDecision(decision: Decision, known: Known): Plan {
+  switch (decision.kind) {
+    case "nothing":
+    case "wait":
+      return { kind: "settled" };
+    case "forget":
+      return { kind: "forget" };
+    case "agree":
+      return { kind: "agree", decision, row: known.row };
+    case "compare":
+      return {
+        kind: "look",
+        looks: decision.sides.map((side) => lookAt(known.news.path, side, { content: true, digest: true })),
+      };
+    case "change": {
+      const looks = missingContent(decision, known);
+      return looks.length > 0
+        ? { kind: "look", looks }
+        : { kind: "change", change: decision, row: known.row, views: known.views };
+    }
+  }
+}
+
+/** Looks at the source of a put whose small content, or whose state, is not at hand. */
+function missingContent(change: Change, known: Known): SideLook[] {
+  const looks: SideLook[] = [];
+  for (const side of SIDES) {
+    const step = change[side];
+    if (step.kind !== "put" || step.entry.kind !== "file") continue;
+    const seen = known.news[step.from]?.observation;
+    const isAtHand = seen?.kind === "present" &&
+      (seen.content?.length === step.entry.sizeBytes || step.entry.sizeBytes === 0 || isBulk(step.entry));
+    if (!isAtHand) looks.push(lookAt(known.news.path, step.from, { content: true, sizeBytes: step.entry.sizeBytes }));
+  }
+  return looks;
+}
+
+/** Whether a file is moved by rsync. */
+export function isBulk(entry: FileEntry): boolean {
+  return entry.sizeBytes > INLINE_LIMIT_BYTES;
+}
+
+function lookAt(
+  path: RelPath,
+  side: Side,
+  options: { readonly content: boolean; readonly digest?: boolean; readonly sizeBytes?: number },
+): SideLook {
+  const { content, digest = false, sizeBytes = 0 } = options;
+  return { path, side, content, digest, sizeBytes: Math.min(sizeBytes, INLINE_LIMIT_BYTES) };
+}

@@ -1,0 +1,172 @@
+/**
+ * The removal of a directory that the archive knows: its known entries go to the trash one by one,
+ * children first, and then the empty directory goes.
+ *
+ * What is not known, or was changed meanwhile, stays, and with it every directory above it (I9). A
+ * directory that could not go is forgotten and listed again, so that what lives in it comes back to
+ * the other side; where only ignored or blocked things hold it, it stays and is listed.
+ * Memory is bounded: the rows are taken in chunks, and a chunk's rows are gone before the next one.
+ * @module
+ */
+import type { ArchiveRow } from "../core/archive.ts";
+import { expectedOf } from "../core/expected.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import type { Transition, TransitionResult } from "../core/transition.ts";
+import type { PairContext } from "./context.ts";
+import { lookAgain } from "./task.ts";
+
+/** How many rows one chunk has. */
+const CHUNK = 512;
+
+/** The removal of a tree. */
+export interface TreeRemoval {
+  readonly path: RelPath;
+  /** Where it is removed. */
+  readonly side: Side;
+  /** Called at the end, whatever came of it; the path is in flight until then. */
+  readonly end: () => void;
+}
+
+interface Item {
+  readonly path: RelPath;
+  readonly row: ArchiveRow;
+}
+
+/** Removes a directory and what the archive knows below it. */
+export async function removeTree(context: PairContext, removal: TreeRemoval): Promise<void> {
+  try {
+    await emptyDirectory(context, removal);
+    const row = context.archive.get(removal.path);
+    if (row !== null) await removeTop(context, removal, row);
+  } catch (error) {
+    context.fail(error);
+  } finally {
+    removal.end();
+  }
+}
+
+/** Removes what the archive knows below a directory, which itself stays. */
+export async function removeContents(context: PairContext, removal: TreeRemoval): Promise<void> {
+  try {
+    await emptyDirectory(context, removal);
+  } catch (error) {
+    context.fail(error);
+  } finally {
+    removal.end();
+  }
+}
+
+async function emptyDirectory(context: PairContext, removal: TreeRemoval): Promise<void> {
+  const passed = new Set<RelPath>();
+  for (;;) {
+    const chunk = nextChunk(context, removal, passed);
+    if (chunk.length === 0) return;
+    await removeChunk(context, removal.side, chunk, passed);
+  }
+}
+
+/** The next rows, children first, leaving out what was tried, and what is known to live. */
+function nextChunk(context: PairContext, removal: TreeRemoval, passed: Set<RelPath>): Item[] {
+  for (const news of context.board.below(removal.path)) {
+    const kind = news[removal.side]?.observation.kind;
+    if (kind === "present" || kind === "busy" || kind === "blocked") passed.add(news.path);
+  }
+  const chunk: Item[] = [];
+  for (const item of context.archive.below(removal.path)) {
+    if (passed.has(item.path)) continue;
+    chunk.push(item);
+    if (chunk.length === CHUNK) break;
+  }
+  return chunk;
+}
+
+async function removeChunk(
+  context: PairContext,
+  side: Side,
+  chunk: readonly Item[],
+  passed: Set<RelPath>,
+): Promise<void> {
+  const transitions = chunk.map(({ path, row }): Transition => ({
+    kind: "remove",
+    path,
+    expected: expectedOf(row, side),
+    disposal: "removed",
+    force: false,
+  }));
+  const results = await context.endpoints[side].commit({ transitions });
+  context.touched();
+  context.archive.transact(() => chunk.forEach((item, i) => settle(context, side, item, results[i]!, passed)));
+}
+
+function settle(context: PairContext, side: Side, item: Item, result: TransitionResult, passed: Set<RelPath>): void {
+  context.evidence[side].note(item.path, result.ended);
+  if (result.kind === "done") {
+    context.archive.remove(item.path);
+    context.status.fine(item.path);
+    return context.status.did(side, "removed", { kind: item.row.entry.kind, bytes: 0 });
+  }
+  passed.add(item.path);
+  // A child that is gone already, or was changed: its own news decide.
+  if (item.row.entry.kind !== "dir") lookAgain(context, item.path, ["left", "right"]);
+}
+
+async function removeTop(context: PairContext, removal: TreeRemoval, row: ArchiveRow): Promise<void> {
+  const { path, side } = removal;
+  const remove = async (force: boolean) => {
+    const expected = expectedOf(row, side);
+    const [result] = await context.endpoints[side].commit({
+      transitions: [{ kind: "remove", path, expected, disposal: "removed", force }],
+    });
+    context.evidence[side].note(path, result!.ended);
+    return result!;
+  };
+  let result = await remove(false);
+  if (result.kind === "not-empty" && await isHeldByIgnored(context, removal)) {
+    if (!context.settings.force) return stay(context, removal);
+    result = await remove(true);
+  }
+  if (result.kind === "done") return removed(context, removal, row);
+  if (result.kind === "failed") {
+    context.status.problem({ path, side, reason: result.reason, detail: result.detail });
+    return context.retry.later(path, 60_000);
+  }
+  revive(context, removal);
+}
+
+function removed(context: PairContext, removal: TreeRemoval, row: ArchiveRow): void {
+  context.archive.transact(() => context.archive.remove(removal.path));
+  context.status.did(removal.side, "removed", { kind: row.entry.kind, bytes: 0 });
+  context.status.goneBelow(removal.path);
+  context.status.fine(removal.path);
+}
+
+/** It stays on this side, removed on the other, as long as something in it cannot be synchronised. */
+function stay(context: PairContext, removal: TreeRemoval): void {
+  const { path, side } = removal;
+  context.status.problem({ path, side, reason: "not-empty", detail: "it holds what is not synchronised" });
+}
+
+/** Something in it lives: the directory comes back, and with it all that is left. */
+function revive(context: PairContext, removal: TreeRemoval): void {
+  context.archive.transact(() => context.archive.remove(removal.path));
+  context.rescan(removal.path);
+  lookAgain(context, removal.path, ["left", "right"]);
+}
+
+/** Whether nothing but ignored and blocked things is left at and below a directory. */
+async function isHeldByIgnored(context: PairContext, removal: TreeRemoval): Promise<boolean> {
+  const pending = [removal.path];
+  while (pending.length > 0) {
+    const listings = await context.endpoints[removal.side].list(pending.splice(0, 64));
+    for (const listing of listings) {
+      if (listing.kind === "unlisted") continue;
+      for (const seen of listing.entries) {
+        if (seen.kind === "blocked") continue;
+        if (seen.kind !== "present" || seen.entry.kind !== "dir") return false;
+        pending.push(seen.path);
+      }
+    }
+  }
+  return true;
+}

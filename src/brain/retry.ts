@@ -1,0 +1,91 @@
+/**
+ * Paths that did not work and are tried again, each with a delay of its own that grows.
+ *
+ * One timer, whatever the number of paths; idle when there are none.
+ * @module
+ */
+import type { Clock, Timer } from "../base/clock.ts";
+import type { Move } from "../core/endpoint.ts";
+import { isBelow, rebase, type RelPath } from "../core/path.ts";
+
+/** The first delay; it doubles up to the limit given. */
+const FIRST_DELAY_MS = 250;
+
+/** The longest delay of a path that is busy: a writer may close at any time. */
+export const BUSY_LIMIT_MS = 5_000;
+/** The longest delay of a path that failed: disk full, no permission. */
+export const FAILED_LIMIT_MS = 60_000;
+
+/** The list of paths to be tried again. */
+export class RetryList implements Disposable {
+  /** When each path is due, ms on the monotonic clock. */
+  #waiting = new Map<RelPath, number>();
+  #lastDelay = new Map<RelPath, number>();
+  #timer: Timer | null = null;
+  #timerDueMs = Infinity;
+  readonly #clock: Clock;
+  readonly #onDue: (paths: RelPath[]) => void;
+
+  constructor(clock: Clock, onDue: (paths: RelPath[]) => void) {
+    this.#clock = clock;
+    this.#onDue = onDue;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Tries `path` again after its next delay; earlier where it already waits. */
+  later(path: RelPath, limitMs: number): void {
+    if (this.#waiting.has(path)) return;
+    const delayMs = Math.min(limitMs, (this.#lastDelay.get(path) ?? FIRST_DELAY_MS / 2) * 2);
+    this.#lastDelay.set(path, delayMs);
+    const dueMs = this.#clock.nowMs() + delayMs;
+    this.#waiting.set(path, dueMs);
+    this.#arm(dueMs);
+  }
+
+  /** Forgets a path: it worked, or is gone. */
+  settle(path: RelPath): void {
+    this.#waiting.delete(path);
+    this.#lastDelay.delete(path);
+  }
+
+  /** Follows a rename, at and below. */
+  move(move: Move): void {
+    for (const map of [this.#waiting, this.#lastDelay] as Map<RelPath, unknown>[]) {
+      for (const [path, value] of [...map]) {
+        if (path !== move.from && !isBelow(path, move.from)) continue;
+        map.delete(path);
+        map.set(rebase(path, move), value);
+      }
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.cancel();
+    this.#waiting.clear();
+  }
+
+  #arm(dueMs: number): void {
+    if (dueMs >= this.#timerDueMs) return;
+    this.#timer?.cancel();
+    this.#timerDueMs = dueMs;
+    this.#timer = this.#clock.after(Math.max(0, dueMs - this.#clock.nowMs()), () => this.#fire());
+  }
+
+  #fire(): void {
+    this.#timer = null;
+    this.#timerDueMs = Infinity;
+    const now = this.#clock.nowMs();
+    const due: RelPath[] = [];
+    let nextMs = Infinity;
+    for (const [path, dueMs] of this.#waiting) {
+      if (dueMs <= now + 1) due.push(path);
+      else nextMs = Math.min(nextMs, dueMs);
+    }
+    for (const path of due) this.#waiting.delete(path);
+    this.#arm(nextMs);
+    if (due.length > 0) this.#onDue(due);
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * A put that found no directory to go into: the directories above it are looked at on both sides,
+ * and what is seen there decides whether psync makes them again (an edit beats a removal, I9).
+ * @module
+ */
+import { ancestorsOf, ROOT } from "../core/path.ts";
+import type { PairContext } from "./context.ts";
+import type { News } from "./news.ts";
+import { BUSY_LIMIT_MS } from "./retry.ts";
+import { lookAgain } from "./task.ts";
+
+/** Looks at the directories above a path; the path itself is tried again after them. */
+export function reviveParents(context: PairContext, news: News): void {
+  for (const ancestor of ancestorsOf(news.path)) {
+    if (ancestor !== ROOT) lookAgain(context, ancestor, ["left", "right"]);
+  }
+  context.retry.later(news.path, BUSY_LIMIT_MS);
+}

@@ -1,0 +1,199 @@
+/**
+ * The scan: both trees and the archive walked together, directory by directory, so that memory does
+ * not grow with the tree. Watches are set on the way (an endpoint watches before it lists).
+ *
+ * What is equal to the archive costs a comparison; everything else goes onto the board. What is
+ * missing is collected, and judged only when the walk is complete (I1; absences.ts). One walk at a
+ * time; a directory that is asked for meanwhile follows.
+ * @module
+ */
+import type { Listing } from "../core/endpoint.ts";
+import { sameContent, sameEntry } from "../core/entry.ts";
+import type { Observation } from "../core/observation.ts";
+import { isBelow, parentOf, type RelPath, ROOT } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import type { Absences } from "./absences.ts";
+import type { PairContext } from "./context.ts";
+import { mergeDirectory, type MergedName } from "./merge.ts";
+import type { Sighting } from "./news.ts";
+import { isAsArchived } from "./view.ts";
+
+/** How many directories are listed in one request, and how many requests are under way. */
+const BATCH_DIRS = 64;
+/** While more paths than this are on the board the walk waits. */
+const BOARD_LIMIT = 4_000;
+
+const SIDES = ["left", "right"] as const;
+
+/** A directory that is to be listed, on the sides that have it. */
+interface Todo {
+  readonly path: RelPath;
+  readonly left: boolean;
+  readonly right: boolean;
+}
+
+/** Walks trees. */
+export class Scanner {
+  readonly #context: PairContext;
+  readonly #absences: Absences;
+  readonly #room: () => Promise<void>;
+  #wanted = new Set<RelPath>();
+  #isWalking = false;
+  #isFirst = true;
+  dirs = 0;
+  entries = 0;
+
+  /** `room` resolves when the board has room for more. */
+  constructor(context: PairContext, absences: Absences, room: () => Promise<void>) {
+    this.#context = context;
+    this.#absences = absences;
+    this.#room = room;
+  }
+
+  get isIdle(): boolean {
+    return !this.#isWalking && this.#wanted.size === 0;
+  }
+
+  /** Asks for a walk at and below a directory. The first one is that of the start: `runFirst`. */
+  request(dir: RelPath): void {
+    if (this.#isCovered(dir)) return;
+    for (const other of this.#wanted) if (isBelow(other, dir)) this.#wanted.delete(other);
+    this.#wanted.add(dir);
+    if (!this.#isWalking && !this.#isFirst) void this.#runWanted();
+  }
+
+  /** The walk of a start or a reconnect; its removals are braked. */
+  async runFirst(): Promise<void> {
+    this.#isWalking = true;
+    await this.#walk(ROOT);
+    this.#isWalking = false;
+    this.#isFirst = false;
+    await this.#absences.judge({ brake: true });
+    if (this.#wanted.size > 0) void this.#runWanted();
+  }
+
+  #isCovered(dir: RelPath): boolean {
+    if (this.#wanted.has(dir)) return true;
+    for (const other of this.#wanted) if (isBelow(dir, other)) return true;
+    return false;
+  }
+
+  async #runWanted(): Promise<void> {
+    this.#isWalking = true;
+    try {
+      for (const dir of this.#wanted) {
+        this.#wanted.delete(dir);
+        await this.#walk(dir);
+        await this.#absences.judge({ brake: false });
+      }
+    } catch (error) {
+      this.#context.fail(error);
+    }
+    this.#isWalking = false;
+    this.#context.wake();
+  }
+
+  async #walk(top: RelPath): Promise<void> {
+    const todo: Todo[] = [{ path: top, left: true, right: true }];
+    while (todo.length > 0) {
+      const batch = todo.splice(Math.max(0, todo.length - BATCH_DIRS));
+      const [left, right] = await Promise.all(SIDES.map((side) => this.#list(side, batch)));
+      // Last in, first out: the walk stays depth first, and the list of what is to be done short.
+      for (const dir of batch.toReversed()) {
+        this.#directory(dir, { left: left!.get(dir.path), right: right!.get(dir.path) }, todo);
+      }
+      this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
+      if (this.#context.board.size > BOARD_LIMIT) await this.#room();
+    }
+  }
+
+  async #list(side: Side, batch: readonly Todo[]): Promise<Map<RelPath, Listing>> {
+    const dirs = batch.filter((dir) => dir[side]).map(({ path }) => path);
+    if (dirs.length === 0) return new Map();
+    const listings = await this.#context.endpoints[side].list(dirs);
+    return new Map(listings.map((listing) => [listing.path, listing]));
+  }
+
+  #directory(dir: Todo, listed: Readonly<Record<Side, Listing | undefined>>, todo: Todo[]): void {
+    this.dirs++;
+    for (const side of SIDES) this.#self(side, dir.path, listed[side]);
+    const lists = {
+      dir: dir.path,
+      rows: this.#context.archive.children(dir.path),
+      left: entriesOf(listed.left),
+      right: entriesOf(listed.right),
+    };
+    for (const merged of mergeDirectory(lists)) {
+      if (this.#context.ignore.isIgnored(merged.path)) continue;
+      this.entries++;
+      this.#name(merged);
+      const down = { path: merged.path, left: isDir(merged.left), right: isDir(merged.right) };
+      if (down.left || down.right) todo.push(down);
+    }
+  }
+
+  /** The directory itself, where it turned out not to be one, or to be out of reach. */
+  #self(side: Side, path: RelPath, listing: Listing | undefined): void {
+    if (listing === undefined || path === ROOT) return;
+    if (listing.kind === "listed" && !listing.isWatched) this.#context.report.notice({ kind: "unwatched", side, path });
+    if (listing.kind === "unlisted") this.#context.board.add(side, listing.self, { isLive: false });
+  }
+
+  #name(merged: MergedName): void {
+    const { row } = merged;
+    const news = { left: this.#newsOf(merged, "left"), right: this.#newsOf(merged, "right") };
+    const isMissing = (side: Side) => row !== null && merged[side] === null;
+    const missing = SIDES.filter(isMissing);
+    if (row !== null && missing.length === 2) return this.#absences.gone(merged.path);
+    for (const side of missing) this.#absences.note(side, merged.path);
+    if (news.left === null && news.right === null) return;
+    if (this.#context.settings.skipInitialSync && this.#isFirst) return this.#skip(merged);
+    for (const side of SIDES) {
+      const seen = news[side];
+      if (seen !== null) this.#context.board.add(side, seen, { isLive: false });
+    }
+  }
+
+  /** What one side shows, where that is not just what the archive says. */
+  #newsOf(merged: MergedName, side: Side): Observation | null {
+    const seen = merged[side];
+    if (seen === null || seen === undefined) return null;
+    const sighting: Sighting = { observation: seen, order: 0, isLive: false, atMs: 0 };
+    return merged.row !== null && isAsArchived(merged.row, side, sighting) ? null : seen;
+  }
+
+  /** --skip-initial-sync: equal size and mtime is agreement, everything else stays as it is. */
+  #skip(merged: MergedName): void {
+    const { left, right, path } = merged;
+    const { archive, status } = this.#context;
+    if (left?.kind === "present" && right?.kind === "present" && this.#hasParent(path)) {
+      const isEqual = left.entry.kind === "dir" ? right.entry.kind === "dir" : sameContent(left.entry, right.entry);
+      if (
+        isEqual &&
+        (left.entry.kind === "dir" ||
+          sameEntry({ ...left.entry, owner: null }, { ...right.entry, mode: left.entry.mode }))
+      ) {
+        archive.transact(() => archive.put(path, { entry: left.entry, left: left.stamp, right: right.stamp }));
+        status.agreed++;
+        return;
+      }
+    }
+    if (this.#hasParent(path)) {
+      status.problem({ path, side: null, reason: "skipped", detail: "differs, left alone by -k" });
+    }
+  }
+
+  /** Whether the directory of a path is in the archive: below one that was skipped nothing is told. */
+  #hasParent(path: RelPath): boolean {
+    const parent = parentOf(path);
+    return parent === ROOT || this.#context.archive.get(parent) !== null;
+  }
+}
+
+function entriesOf(listing: Listing | undefined): readonly Observation[] | undefined {
+  return listing?.kind === "listed" ? listing.entries : undefined;
+}
+
+function isDir(seen: Observation | null | undefined): boolean {
+  return seen?.kind === "present" && seen.entry.kind === "dir";
+}

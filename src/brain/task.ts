@@ -1,0 +1,173 @@
+/**
+ * One path's change on its way: the steps it takes, what came of them, and its record.
+ *
+ * A task is recorded when all of its steps are done (I4); when one is refused nothing is recorded
+ * and both sides are looked at again. Steps are answered inside one archive transaction per batch
+ * (lane.ts).
+ * @module
+ */
+import type { ArchiveRow } from "../core/archive.ts";
+import { conflictRow, type KeptLoser } from "../core/conflict.ts";
+import type { Entry, Stamp } from "../core/entry.ts";
+import type { RelPath } from "../core/path.ts";
+import type { ProblemReason, Side } from "../core/problem.ts";
+import type { FailedResult, RefusedResult, TransitionResult } from "../core/transition.ts";
+import type { PairContext } from "./context.ts";
+import type { News } from "./news.ts";
+import type { ConflictCause } from "./report.ts";
+import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
+
+/** A stamp that no object has: a side recorded with it is looked at as changed. */
+export const NO_STAMP: Stamp = { inode: 0n, birthNs: 0n, sizeBytes: -1, mtimeNs: 0n, ctimeNs: 0n };
+
+/** A conflict that a task decides. */
+export interface TaskConflict {
+  readonly loser: Side;
+  readonly why: ConflictCause;
+}
+
+/** What a task is made of. */
+export interface TaskOptions {
+  readonly news: News;
+  /** What both sides will hold; null: nothing. */
+  readonly entry: Entry | null;
+  readonly row: ArchiveRow | null;
+  /** The stamps of sides that already hold the result. */
+  readonly stamps: Readonly<Record<Side, Stamp | null>>;
+  readonly conflict: TaskConflict | null;
+  readonly steps: number;
+  /** Called once, after the record or the refusal, while the path is still in flight. */
+  readonly onEnd: (task: Task) => void;
+}
+
+/** The change of one path. */
+export class Task {
+  readonly path: RelPath;
+  readonly options: TaskOptions;
+  readonly #context: PairContext;
+  readonly #stamps: Record<Side, Stamp | null>;
+  #left: number;
+  #refused: { side: Side; result: RefusedResult | FailedResult } | null = null;
+  #dirty: Side | null = null;
+  #kept: string | null = null;
+
+  constructor(context: PairContext, options: TaskOptions) {
+    this.#context = context;
+    this.options = options;
+    this.path = options.news.path;
+    this.#stamps = { ...options.stamps };
+    this.#left = options.steps;
+  }
+
+  /** The result that was refused, if one was. */
+  get refusal(): { readonly side: Side; readonly result: RefusedResult | FailedResult } | null {
+    return this.#refused;
+  }
+
+  /** Takes the result of one step. */
+  answer(side: Side, result: TransitionResult): void {
+    this.#context.evidence[side].note(this.path, result.ended);
+    this.#left--;
+    if (result.kind === "done") {
+      this.#stamps[side] = result.stamp;
+      this.#kept ??= result.kept;
+      if (result.masked) this.#context.status.masked(side, this.path);
+    } else if (result.kind === "dirty") {
+      this.#stamps[side] = NO_STAMP;
+      this.#dirty = side;
+    } else {
+      this.#refused ??= { side, result };
+      if (result.kind !== "failed" && result.kept !== null) this.#keepFind(side, result.kept);
+    }
+    if (this.#left === 0) this.#end();
+  }
+
+  #end(): void {
+    if (this.#refused === null) this.#record();
+    else this.#refuse(this.#refused.side, this.#refused.result);
+    this.options.onEnd(this);
+  }
+
+  #record(): void {
+    const { archive, status, retry } = this.#context;
+    const { entry, conflict } = this.options;
+    if (entry === null) archive.remove(this.path);
+    else archive.put(this.path, { entry, left: this.#stamps.left ?? NO_STAMP, right: this.#stamps.right ?? NO_STAMP });
+    retry.settle(this.path);
+    status.fine(this.path);
+    if (conflict !== null && this.#kept !== null) this.#recordConflict(conflict, this.#kept);
+    if (this.#dirty !== null) lookAgain(this.#context, this.path, [this.#dirty]);
+  }
+
+  #recordConflict(conflict: TaskConflict, kept: string): void {
+    const { news, entry } = this.options;
+    const loserEntry = entryOf(news, conflict.loser);
+    const [left, right] = conflict.loser === "left" ? [loserEntry, entry] : [entry, loserEntry];
+    recordConflict(this.#context, { path: this.path, ...conflict, kept, left, right });
+  }
+
+  /** An unexpected find went to the trash: a conflict that nobody had planned. */
+  #keepFind(loser: Side, kept: string): void {
+    const { entry } = this.options;
+    const [left, right] = loser === "left" ? [null, entry] : [entry, null];
+    recordConflict(this.#context, { path: this.path, loser, why: "unexpected-find", kept, left, right });
+  }
+
+  #refuse(side: Side, result: RefusedResult | FailedResult): void {
+    const { retry, status } = this.#context;
+    switch (result.kind) {
+      case "stale":
+      case "stale-kept":
+      case "gone":
+        return lookAgain(this.#context, this.path, ["left", "right"]);
+      case "busy":
+        status.problem({ path: this.path, side, reason: "busy", detail: "somebody writes to the file" });
+        return retry.later(this.path, BUSY_LIMIT_MS);
+      case "orphan":
+      case "not-empty":
+        return; // its directory, or what is in it, comes first: dispatch.ts
+      case "failed":
+        status.problem({ path: this.path, side, reason: result.reason, detail: result.detail });
+        return retry.later(this.path, FAILED_LIMIT_MS);
+      case "dirty":
+        return;
+    }
+  }
+}
+
+function entryOf(news: News, side: Side): Entry | null {
+  const seen = news[side]?.observation;
+  return seen?.kind === "present" ? seen.entry : null;
+}
+
+/** Lists and reports a conflict whose loser lies in the trash. */
+export function recordConflict(
+  context: PairContext,
+  conflict: Omit<KeptLoser, "atMs"> & { readonly why: ConflictCause },
+): void {
+  const { path, loser, why, kept } = conflict;
+  context.archive.addConflict(conflictRow({ ...conflict, atMs: context.clock.wallMs() }));
+  context.status.totalConflicts++;
+  context.report.conflict({ path, loser, kept, why });
+}
+
+/** Looks at a path again on the sides given; what is seen comes back as news. */
+export function lookAgain(context: PairContext, path: RelPath, sides: readonly Side[]): void {
+  for (const side of sides) {
+    context.looks[side].want(
+      { path, content: true, digest: false, sizeBytes: 0 },
+      (seen) => context.board.add(side, seen, { isLive: false }),
+    );
+  }
+}
+
+/** The reason and words for a path that shows something that cannot be synchronised. */
+export function blockedProblem(
+  path: RelPath,
+  side: Side,
+  seen: { kind: string; reason?: ProblemReason; detail?: string },
+) {
+  return seen.kind === "busy"
+    ? { path, side, reason: "busy" as const, detail: "somebody writes to the file" }
+    : { path, side, reason: seen.reason ?? ("io" as const), detail: seen.detail ?? "" };
+}

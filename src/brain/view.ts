@@ -1,0 +1,51 @@
+/**
+ * From sightings to views: what the reconciler may take as known of one side at one path.
+ *
+ * Pure. A sighting that is no evidence any more (I13) is not turned into a view; the caller looks
+ * again.
+ * @module
+ */
+import type { ArchiveRow } from "../core/archive.ts";
+import { type ChangeTime, laterOf } from "../core/conflict.ts";
+import { sameMetadata, sameStamp } from "../core/entry.ts";
+import type { Side } from "../core/problem.ts";
+import type { Later, View } from "../core/reconcile.ts";
+import type { Sighting } from "./news.ts";
+
+/** What a side shows; no sighting: as the archive says. */
+export function viewOf(row: ArchiveRow | null, side: Side, sighting: Sighting | null): View {
+  if (sighting === null) return { kind: "unchanged" };
+  const seen = sighting.observation;
+  switch (seen.kind) {
+    case "present":
+      return row !== null && isAsArchived(row, side, sighting) ? { kind: "unchanged" } : seen;
+    case "absent":
+    case "orphan":
+      return row === null ? { kind: "unchanged" } : { kind: "absent" };
+    case "busy":
+    case "blocked":
+      return { kind: "blocked" };
+  }
+}
+
+/** Whether a sighting shows just what the archive says of that side: nothing happened. */
+export function isAsArchived(row: ArchiveRow, side: Side, sighting: Sighting): boolean {
+  const seen = sighting.observation;
+  return seen.kind === "present" && seen.entry.kind === row.entry.kind &&
+    sameStamp(row.entry.kind, row[side], seen.stamp) &&
+    (row.entry.kind !== "dir" || sameMetadata(row.entry, seen.entry));
+}
+
+/** Which side changed later; `rightOffsetNs` is what makes the right's times the left's. */
+export function laterSide(left: Sighting | null, right: Sighting | null, rightOffsetNs: bigint): Later {
+  if (left === null || right === null) return left !== null ? "left" : right !== null ? "right" : "unknown";
+  return laterOf({ left: changeTime(left), right: changeTime(right), rightOffsetNs });
+}
+
+function changeTime(sighting: Sighting): ChangeTime {
+  const seen = sighting.observation;
+  return {
+    order: sighting.isLive ? sighting.order : null,
+    mtimeNs: seen.kind === "present" ? seen.entry.mtimeNs : null,
+  };
+}

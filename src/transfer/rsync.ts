@@ -1,0 +1,92 @@
+/**
+ * The rsync driver: one run moves the files of one batch from a supply area into a stage (I5).
+ *
+ * rsync never sees a name that a user gave: its source is a directory of links named by id to files
+ * that psync-native holds open, its basis hard links named by id. Only the two roots appear in its
+ * arguments, and they may be bytes that are no text: the run goes through `psync-native exec`, which
+ * takes arguments in hex. What rsync writes lies in the stage until it is committed.
+ * @module
+ */
+import { Child } from "../base/process.ts";
+import { encodeBytes } from "../core/path.ts";
+
+/** One end of a run. */
+export interface RsyncEnd {
+  /** The canonical root. */
+  readonly root: string;
+  /** `[user@]host`, or null for this host. */
+  readonly host: string | null;
+}
+
+/** One run. */
+export interface RsyncRun {
+  readonly source: RsyncEnd;
+  readonly target: RsyncEnd;
+  readonly batch: string;
+  /** The value of `-e`; null where both ends are on this host. */
+  readonly shell: string | null;
+  readonly extra: readonly string[];
+}
+
+/** How a run ended. */
+export interface RsyncOutcome {
+  readonly exitCode: number;
+  readonly stderr: string;
+}
+
+/**
+ * The arguments of a run.
+ *
+ * -I: the quick check sees whole seconds only. -L: the source's links are to be followed, and they
+ * alone are there. --copy-dest counts from the destination. -s keeps the far root away from the
+ * login shell. --no-whole-file makes deltas, which pay only over a link.
+ */
+export function rsyncArguments(run: RsyncRun): string[] {
+  const isLocal = run.source.host === null && run.target.host === null;
+  return [
+    "-rLI",
+    "-s",
+    "--sparse",
+    "--chmod=D0700,F0600",
+    "--timeout=60",
+    isLocal ? "--whole-file" : "--no-whole-file",
+    "--partial-dir=.partial",
+    `--copy-dest=../../basis/${run.batch}`,
+    ...(run.shell === null ? [] : ["-e", run.shell]),
+    ...run.extra,
+    "--",
+    `${operand(run.source)}/.psync/supply/${run.batch}/`,
+    `${operand(run.target)}/.psync/stage/${run.batch}/`,
+  ];
+}
+
+/** `host:root`, where an IPv6 address stands in brackets. */
+function operand(end: RsyncEnd): string {
+  if (end.host === null) return end.root;
+  const at = end.host.lastIndexOf("@") + 1;
+  const host = end.host.slice(at);
+  return `${end.host.slice(0, at)}${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${end.root}`;
+}
+
+/** Runs rsync to its end; an aborted signal ends it with SIGTERM, so that partial files are kept. */
+export async function runRsync(
+  run: RsyncRun,
+  options: { readonly nativePath: string; readonly signal: AbortSignal },
+): Promise<RsyncOutcome> {
+  const words = ["rsync", ...rsyncArguments(run)];
+  await using child = Child.spawn({
+    command: options.nativePath,
+    args: ["exec", ...words.map((word) => encodeBytes(word).toHex())],
+    env: { LC_ALL: "C", RSYNC_OLD_ARGS: "0" },
+    stdin: "null",
+    stdout: "null",
+  });
+  const onAbort = () => child.kill("SIGTERM");
+  options.signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    const { code } = await child.status;
+    return { exitCode: code, stderr: child.stderrTail() };
+  } finally {
+    options.signal.removeEventListener("abort", onAbort);
+  }
+}
