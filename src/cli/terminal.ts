@@ -49,7 +49,8 @@ export class Terminal {
   #dropped = 0;
   #wanted = "";
   #shown = "";
-  #drain: Promise<void> | null = null;
+  #isDraining = false;
+  #drained: Promise<void> = Promise.resolve();
 
   constructor(options: TerminalOptions) {
     this.#options = options;
@@ -85,7 +86,7 @@ export class Terminal {
   async flush(deadlineMs: number): Promise<void> {
     const over = new AbortController();
     const late = this.#options.clock.sleep(deadlineMs, over.signal).catch(() => {});
-    await Promise.race([this.#drain ?? Promise.resolve(), late]);
+    await Promise.race([this.#drained, late]);
     over.abort();
     await late;
   }
@@ -99,9 +100,9 @@ export class Terminal {
   }
 
   #start(): void {
-    this.#drain ??= this.#run().finally(() => {
-      this.#drain = null;
-    });
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    this.#drained = this.#run();
   }
 
   /** Writes until nothing waits. Never rejects. */
@@ -120,6 +121,8 @@ export class Terminal {
       } else if (this.#shown !== this.#wanted) {
         await this.#redraw(this.#wanted);
       } else {
+        // In the same step as the last look at the queue: a line pushed from here on starts anew.
+        this.#isDraining = false;
         return;
       }
     }

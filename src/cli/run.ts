@@ -1,0 +1,205 @@
+/**
+ * One run of psync from its arguments to its exit code.
+ *
+ * The only place that ends the process. Everything of the system comes in as a `Process`, so that
+ * tests need none. Loads the parser and the brain only when they are needed: `psync filter` and
+ * `--version` start without them.
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import { PsyncError } from "../base/errors.ts";
+import type { Report } from "../brain/report.ts";
+import type { Settings } from "../config/settings.ts";
+import { type EndSignal, exitCodeOf } from "./exit_code.ts";
+import { oneLine } from "./format.ts";
+import type { Command } from "./options.ts";
+import { Stopping } from "./stopping.ts";
+import { type Stream, Terminal } from "./terminal.ts";
+
+/** What a session is run with. */
+export interface SessionContext {
+  readonly report: Report;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** The process that psync runs in. */
+export interface Process {
+  /** The arguments after the program's name, decoded as names are. */
+  readonly args: readonly string[];
+  /** Where the user stands; null where that directory is gone. */
+  readonly cwd: string | null;
+  readonly pid: number;
+  readonly stdout: Stream;
+  readonly stderr: Stream;
+  /** Whether psync was started from a terminal, which can be hung up. */
+  readonly hasTerminal: boolean;
+  readonly canRedraw: boolean;
+  readonly clock: Clock;
+  columns(): number;
+  /** The content hash of the running build; null in a source tree. */
+  buildHash(): string | null;
+  /** Installs a handler for a signal; the returned function takes it away. */
+  onSignal(signal: EndSignal | "SIGUSR1", handler: () => void): () => void;
+  /** Installs a handler for what nobody caught. */
+  onUncaught(handler: (error: unknown) => void): void;
+  /** Runs a session (brain/session.ts). */
+  runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }>;
+  /** Runs `psync filter` with the arguments after that word. */
+  runFilter(args: readonly string[]): Promise<number>;
+  exit(code: number): void;
+}
+
+type SessionCommand = Extract<Command, { kind: "session" }>;
+
+/** How long the last lines may take to reach their readers. */
+const FLUSH_MS = 400;
+
+/** Runs psync and ends the process. */
+export async function main(process: Process): Promise<void> {
+  const run = new Run(process);
+  const code = await run.toExitCode();
+  await run.end(code);
+}
+
+/** One run; `main` is its only user. */
+class Run {
+  readonly #process: Process;
+  readonly #terminal: Terminal;
+  #debugLevel = 0;
+  #isDryRun = false;
+  #stopping: Stopping | null = null;
+  #isEnding = false;
+
+  constructor(process: Process) {
+    this.#process = process;
+    this.#terminal = new Terminal({
+      stdout: process.stdout,
+      stderr: process.stderr,
+      clock: process.clock,
+      canRedraw: process.canRedraw,
+      columns: () => process.columns(),
+      onOutClosed: () => this.#onOutClosed(),
+    });
+    process.onUncaught((error) => void this.#fail(error));
+  }
+
+  /** Does what the arguments ask for. Never rejects. */
+  async toExitCode(): Promise<number> {
+    try {
+      return await this.#dispatch();
+    } catch (error) {
+      this.#explain(error);
+      return exitCodeOf(error);
+    }
+  }
+
+  /** Lets the last lines out and ends the process; the first caller's code counts. */
+  async end(code: number): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#terminal.progress("");
+    await this.#terminal.flush(FLUSH_MS);
+    this.#process.exit(code);
+  }
+
+  async #dispatch(): Promise<number> {
+    const { args, cwd } = this.#process;
+    if (args[0] === "filter") return await this.#runFilter(args.slice(1));
+    const { parseCommand } = await import("./options.ts");
+    const command = parseCommand(args, { cwd });
+    switch (command.kind) {
+      case "help":
+        await this.#print((await import("./help.ts")).helpText().trimEnd());
+        return 0;
+      case "version":
+        await this.#print((await import("./version.ts")).versionLine(this.#process.buildHash()));
+        return 0;
+      case "session":
+        return await this.#runSession(command);
+    }
+  }
+
+  async #runFilter(args: readonly string[]): Promise<number> {
+    await this.#setUpLogging(0);
+    return await this.#process.runFilter(args);
+  }
+
+  async #runSession({ settings, debugLevel }: SessionCommand): Promise<number> {
+    this.#debugLevel = debugLevel;
+    this.#isDryRun = settings.dryRun;
+    await this.#setUpLogging(debugLevel);
+    const [{ ConsoleReport }, { stateLines }] = await Promise.all([
+      import("./console_report.ts"),
+      import("./state_text.ts"),
+    ]);
+    const { clock, pid, hasTerminal } = this.#process;
+    const isLive = !settings.dryRun && !settings.syncOnly;
+    const onSignal = (signal: EndSignal | "SIGUSR1", handler: () => void) => this.#process.onSignal(signal, handler);
+    using stopping = new Stopping({ clock, hasTerminal, isLive, onSignal });
+    this.#stopping = stopping;
+    const report = new ConsoleReport({ terminal: this.#terminal, clock, pid, isLive });
+    const forget = onSignal("SIGUSR1", () => {
+      const state = report.state();
+      const lines = state === null ? ["State: starting"] : stateLines(state);
+      for (const line of lines) this.#terminal.err(line);
+    });
+    try {
+      const session = this.#process.runSession(settings, { report, clock, signal: stopping.signal });
+      return await this.#untilEnd(session, stopping);
+    } finally {
+      report.end({ isDryRun: settings.dryRun && stopping.exitCode === null });
+      forget();
+    }
+  }
+
+  /** The code of a session that ended, or that was asked to and is not waited for any longer. */
+  async #untilEnd(session: Promise<{ readonly exitCode: number }>, stopping: Stopping): Promise<number> {
+    try {
+      const insisted = stopping.insisted.then((exitCode) => ({ exitCode, isInsisted: true }));
+      const ended = session.then(({ exitCode }) => ({ exitCode, isInsisted: false }));
+      const { exitCode, isInsisted } = await Promise.race([insisted, ended]);
+      return isInsisted ? exitCode : stopping.exitCode ?? exitCode;
+    } catch (error) {
+      // An end that was asked for shows as an error wherever it cut something off.
+      if (stopping.exitCode === null) throw error;
+      if (this.#debugLevel > 0) this.#explain(error);
+      return stopping.exitCode;
+    }
+  }
+
+  async #setUpLogging(level: number): Promise<void> {
+    const { setUpLogging } = await import("./logging.ts");
+    setUpLogging({ level, write: (line) => this.#terminal.err(line) });
+  }
+
+  async #print(text: string): Promise<void> {
+    await this.#terminal.out(text);
+  }
+
+  /** A reader that left, such as `head`, has seen enough of a plan; a live session goes on without. */
+  #onOutClosed(): void {
+    if (this.#isDryRun) this.#stopping?.ask(0);
+  }
+
+  /** What nobody caught ends psync at once: each path has its old or its new content (I12). */
+  async #fail(error: unknown): Promise<void> {
+    this.#explain(error);
+    await this.end(exitCodeOf(error));
+  }
+
+  /** Says in one line what went wrong; with -d also where. */
+  #explain(error: unknown): void {
+    this.#terminal.err(`psync: ${oneLine(errorText(error))}`);
+    if (this.#debugLevel === 0) return;
+    for (let at: unknown = error; at instanceof Error; at = at.cause) {
+      for (const line of (at.stack ?? at.message).split("\n")) this.#terminal.err(`  ${oneLine(line)}`);
+    }
+  }
+}
+
+function errorText(error: unknown): string {
+  if (error instanceof PsyncError) return error.message;
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return `Internal error: ${what}; start psync with -d to see where`;
+}
