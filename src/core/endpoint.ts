@@ -31,6 +31,9 @@ export interface EndpointFacts {
   /** The canonical absolute path of the root, symlinks resolved. */
   readonly root: string;
   readonly isRootUser: boolean;
+  /** The process that holds the lock there once it is adopted, and its start time in clock ticks (proc(5)). */
+  readonly processId: number;
+  readonly processStart: string;
   /** f_fsid of statfs(2), as hex; the same across remounts on most file systems. */
   readonly fsId: string;
   readonly fsType: string;
