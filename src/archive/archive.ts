@@ -1,0 +1,168 @@
+/**
+ * The archive over one SQLite file: the last state on which both replicas agreed.
+ *
+ * Joins the rooms below it: database.ts (the file), nodes.ts (the tree), lists.ts (conflicts, holds,
+ * meta). Decides nothing. Keeps I4 as far as a store can: a transaction is recorded whole or not at
+ * all, and a power cut leaves the archive behind the disks, never ahead of what was recorded.
+ * Opened by the brain, one process a file at a time.
+ * @module
+ */
+import type { DatabaseSync } from "node:sqlite";
+import type { Archive, ArchiveRow, ChildRow, ConflictRow, HoldRow, MetaKey } from "../core/archive.ts";
+import type { Stamp } from "../core/entry.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import { openDatabase, useError } from "./database.ts";
+import { Lists } from "./lists.ts";
+import { Nodes, type PathRow } from "./nodes.ts";
+import { Owners } from "./owners.ts";
+
+export { quarantineArchive } from "./database.ts";
+
+/**
+ * Opens the archive at `path`, or makes it. Whoever opened it disposes of it.
+ * @throws {SetupError} where another psync has it open, or the file system refuses.
+ * @throws {ArchiveError} where the file is broken, foreign or of a newer psync: move it aside with
+ * `quarantineArchive` and open again; the pair is then merged without removals.
+ */
+export function openArchive(path: string): SqliteArchive {
+  return new SqliteArchive(path, openDatabase(path));
+}
+
+/** Made by `openArchive`. Every method throws `ArchiveError` for a broken file, `SafetyHaltError` for a full disk. */
+export class SqliteArchive implements Archive {
+  readonly path: string;
+  readonly #db: DatabaseSync;
+  readonly #owners: Owners;
+  readonly #nodes: Nodes;
+  readonly #lists: Lists;
+  /** How many calls of `transact` are under way, one inside the other. */
+  #depth = 0;
+
+  constructor(path: string, db: DatabaseSync) {
+    this.path = path;
+    this.#db = db;
+    this.#owners = new Owners(db);
+    this.#nodes = new Nodes(db, this.#owners);
+    this.#lists = new Lists(db);
+  }
+
+  get(path: RelPath): ArchiveRow | null {
+    return this.#use(() => this.#nodes.get(path));
+  }
+
+  children(dir: RelPath): ChildRow[] {
+    return this.#use(() => this.#nodes.children(dir));
+  }
+
+  *below(dir: RelPath): Generator<PathRow> {
+    try {
+      yield* this.#nodes.below(dir);
+    } catch (error) {
+      throw useError(this.path, error);
+    }
+  }
+
+  findObject(side: Side, object: Pick<Stamp, "inode" | "birthNs">, limit: number): RelPath[] {
+    return this.#use(() => this.#nodes.findObject(side, object, limit));
+  }
+
+  count(): number {
+    return this.#use(() => this.#nodes.count());
+  }
+
+  transact<T>(work: () => T): T {
+    const [begin, commit, rollback] = this.#depth === 0
+      ? ["BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"]
+      : ["SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner; RELEASE inner"];
+    this.#use(() => this.#db.exec(begin));
+    this.#depth++;
+    try {
+      const result = work();
+      this.#use(() => this.#db.exec(commit));
+      return result;
+    } catch (error) {
+      this.#rollBack(rollback);
+      throw error;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  /** WHY errors are dropped: on a full disk SQLite has rolled back already, and the first error counts. */
+  #rollBack(sql: string): void {
+    try {
+      if (this.#db.isTransaction) this.#db.exec(sql);
+    } catch {
+      // Nothing is recorded either way.
+    }
+    this.#nodes.reset();
+    this.#owners.reset();
+  }
+
+  put(path: RelPath, row: ArchiveRow): void {
+    this.#write(() => this.#nodes.put(path, row));
+  }
+
+  remove(path: RelPath): void {
+    this.#write(() => this.#nodes.remove(path));
+  }
+
+  move(from: RelPath, to: RelPath): void {
+    this.#write(() => this.#nodes.move(from, to));
+  }
+
+  meta(key: MetaKey): string | null {
+    return this.#use(() => this.#lists.meta(key));
+  }
+
+  setMeta(key: MetaKey, value: string | null): void {
+    this.#write(() => this.#lists.setMeta(key, value));
+  }
+
+  addConflict(conflict: Omit<ConflictRow, "id">): number {
+    return this.#write(() => this.#lists.addConflict(conflict));
+  }
+
+  conflicts(): ConflictRow[] {
+    return this.#use(() => this.#lists.conflicts());
+  }
+
+  removeConflict(id: number): void {
+    this.#write(() => this.#lists.removeConflict(id));
+  }
+
+  addHold(hold: Omit<HoldRow, "id">): number {
+    return this.#write(() => this.#lists.addHold(hold));
+  }
+
+  holds(): HoldRow[] {
+    return this.#use(() => this.#lists.holds());
+  }
+
+  removeHold(id: number): void {
+    this.#write(() => this.#lists.removeHold(id));
+  }
+
+  /** Closes the file and gives it free; a second call does nothing. */
+  close(): void {
+    if (this.#db.isOpen) this.#use(() => this.#db.close());
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #use<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw useError(this.path, error);
+    }
+  }
+
+  #write<T>(work: () => T): T {
+    if (this.#depth === 0) throw new Error("Cannot write to the archive: found no transaction");
+    return this.#use(work);
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * The tree of agreements in table `node`: paths to rows and back.
+ *
+ * Has no transactions and no error words of its own (archive.ts). A directory is one row with an id
+ * by which its children name it, so that its rename touches no other row, and a walk needs memory
+ * for its depth alone.
+ * @module
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { ArchiveError } from "../base/errors.ts";
+import type { ArchiveRow, ChildRow } from "../core/archive.ts";
+import type { Stamp } from "../core/entry.ts";
+import {
+  decodeBytes,
+  encodeBytes,
+  isBelow,
+  joinPath,
+  type Name,
+  nameOf,
+  parentOf,
+  type RelPath,
+} from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import { DirIds } from "./dir_ids.ts";
+import {
+  bigintAt,
+  bytesAt,
+  decodeRow,
+  encodeRow,
+  type OwnerIds,
+  prepare,
+  ROW_COLUMNS,
+  rowOf,
+  signed,
+  type SqlRow,
+} from "./rows.ts";
+import { ROOT_ID } from "./schema.ts";
+
+/** Rows that a walk reads at once from one directory. */
+const PAGE_ROWS = 256;
+/** Beyond this depth a walk drops a directory's page when it enters a child, and reads it again later. */
+const PAGES_KEPT = 32;
+/** Sorts before every name. */
+const BEFORE_ALL = new Uint8Array(0);
+
+const COLUMNS = ROW_COLUMNS.join(", ");
+const CHANGED = ROW_COLUMNS.map((name) => `${name} = excluded.${name}`).join(", ");
+const INSERT = `INSERT INTO node (parent, name, id, ${COLUMNS}) VALUES (${
+  Array(ROW_COLUMNS.length + 3).fill("?").join(", ")
+}) ON CONFLICT (parent, name) DO UPDATE SET `;
+/** The ids of a directory and of all directories below it. */
+const DIRS_BELOW = `WITH RECURSIVE below (id) AS (
+  SELECT ? UNION ALL SELECT node.id FROM node JOIN below ON node.parent = below.id WHERE node.id IS NOT NULL)`;
+
+/** A path and its row, as walks yield it. */
+export interface PathRow {
+  readonly path: RelPath;
+  readonly row: ArchiveRow;
+}
+
+/** One directory of a walk. */
+interface Frame {
+  readonly path: RelPath;
+  readonly id: number;
+  /** The directory's own row, yielded after what it holds; `null` for where the walk began. */
+  readonly row: ArchiveRow | null;
+  page: readonly SqlRow[];
+  next: number;
+  /** Name of the last row taken. */
+  last: Uint8Array;
+}
+
+/** Rows by path. */
+export class Nodes {
+  readonly #db: DatabaseSync;
+  readonly #owners: OwnerIds;
+  readonly #dirs = new DirIds();
+  readonly #get: StatementSync;
+  readonly #list: StatementSync;
+  readonly #page: StatementSync;
+  readonly #idOf: StatementSync;
+  readonly #placeOf: StatementSync;
+  readonly #putFile: StatementSync;
+  readonly #putDir: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #deleteBelow: StatementSync;
+  readonly #rename: StatementSync;
+  #nextId: number;
+  #count: number | null = null;
+
+  constructor(db: DatabaseSync, owners: OwnerIds) {
+    this.#db = db;
+    this.#owners = owners;
+    this.#get = prepare(db, `SELECT ${COLUMNS} FROM node WHERE parent = ? AND name = ?`);
+    this.#list = prepare(db, `SELECT name, ${COLUMNS} FROM node WHERE parent = ? ORDER BY name`);
+    this.#page = prepare(
+      db,
+      `SELECT name, id, ${COLUMNS} FROM node WHERE parent = ? AND name > ? ORDER BY name LIMIT ${PAGE_ROWS}`,
+    );
+    this.#idOf = prepare(db, "SELECT id FROM node WHERE parent = ? AND name = ?");
+    this.#placeOf = prepare(db, "SELECT parent, name FROM node WHERE id = ?");
+    this.#putFile = db.prepare(`${INSERT}${CHANGED} WHERE node.id IS NULL`);
+    this.#putDir = prepare(db, `${INSERT}${CHANGED}, id = coalesce(node.id, excluded.id) RETURNING id`);
+    this.#delete = prepare(db, "DELETE FROM node WHERE parent = ? AND name = ? RETURNING id");
+    this.#deleteBelow = db.prepare(`${DIRS_BELOW} DELETE FROM node WHERE parent IN below`);
+    this.#rename = db.prepare("UPDATE node SET parent = ?, name = ? WHERE parent = ? AND name = ?");
+    this.#nextId = 1 +
+      Number(rowOf(prepare(db, "SELECT coalesce(max(id), 0) FROM node WHERE id IS NOT NULL").get())[0]);
+  }
+
+  get(path: RelPath): ArchiveRow | null {
+    const parent = this.#dirId(parentOf(path));
+    if (path === "" || parent === null) return null;
+    const cells = this.#get.get(parent, encodeBytes(nameOf(path))) as unknown as SqlRow | undefined;
+    return cells === undefined ? null : decodeRow(cells, { at: 0, owners: this.#owners });
+  }
+
+  children(dir: RelPath): ChildRow[] {
+    const id = this.#dirId(dir);
+    if (id === null) return [];
+    const found = this.#list.all(id) as unknown as SqlRow[];
+    return found.map((cells) => ({
+      name: decodeBytes(bytesAt(cells, 0)) as Name,
+      ...decodeRow(cells, { at: 1, owners: this.#owners }),
+    }));
+  }
+
+  /** All rows below a directory, children first; with as much memory as the tree is deep. */
+  *below(dir: RelPath): Generator<PathRow> {
+    const id = this.#dirId(dir);
+    if (id === null) return;
+    const stack: Frame[] = [frameOf({ path: dir, id, row: null })];
+    for (let frame = stack.at(-1); frame !== undefined; frame = stack.at(-1)) {
+      const cells = this.#nextOf(frame);
+      if (cells === null) {
+        stack.pop();
+        if (frame.row !== null) yield { path: frame.path, row: frame.row };
+        continue;
+      }
+      const path = joinPath(frame.path, decodeBytes(bytesAt(cells, 0)) as Name);
+      const row = decodeRow(cells, { at: 2, owners: this.#owners });
+      if (cells[1] === null) {
+        yield { path, row };
+        continue;
+      }
+      if (stack.length > PAGES_KEPT) frame.page = [];
+      stack.push(frameOf({ path, id: Number(cells[1]), row }));
+    }
+  }
+
+  /** The next row of a directory that is walked; reads a page where the last one is used up. */
+  #nextOf(frame: Frame): SqlRow | null {
+    if (frame.next >= frame.page.length) {
+      frame.page = this.#page.all(frame.id, frame.last) as unknown as SqlRow[];
+      frame.next = 0;
+    }
+    const cells = frame.page[frame.next++];
+    if (cells === undefined) return null;
+    frame.last = bytesAt(cells, 0);
+    return cells;
+  }
+
+  findObject(side: Side, object: Pick<Stamp, "inode" | "birthNs">, limit: number): RelPath[] {
+    const found = prepare(
+      this.#db,
+      `SELECT parent, name FROM node WHERE ${side}_inode = ? AND ${side}_birth = ? LIMIT ?`,
+    ).all(signed(object.inode), object.birthNs, limit) as unknown as SqlRow[];
+    return found.map((cells) => joinPath(this.#pathOf(bigintAt(cells, 0)), decodeBytes(bytesAt(cells, 1)) as Name));
+  }
+
+  count(): number {
+    this.#count ??= Number(rowOf(prepare(this.#db, "SELECT count(*) FROM node").get())[0]);
+    return this.#count;
+  }
+
+  put(path: RelPath, row: ArchiveRow): void {
+    const parent = this.#parentFor(path);
+    const name = encodeBytes(nameOf(path));
+    const values = encodeRow(row, this.#owners);
+    this.#count = null;
+    if (row.entry.kind === "dir") {
+      const id = Number(rowOf(this.#putDir.get(parent, name, this.#nextId, ...values))[0]);
+      if (id === this.#nextId) this.#nextId++;
+      this.#dirs.set(path, id);
+    } else if (this.#putFile.run(parent, name, null, ...values).changes === 0) {
+      // A directory stood here: what was below it is gone with it.
+      this.remove(path);
+      this.#putFile.run(parent, name, null, ...values);
+    }
+  }
+
+  remove(path: RelPath): void {
+    const parent = this.#dirId(parentOf(path));
+    if (path === "" || parent === null) return;
+    const cells = this.#delete.get(parent, encodeBytes(nameOf(path))) as unknown as SqlRow | undefined;
+    if (cells === undefined) return;
+    this.#count = null;
+    if (cells[0] === null) return;
+    const removed = this.#deleteBelow.run(bigintAt(cells, 0)).changes;
+    if (removed === 0) this.#dirs.delete(path);
+    else this.#dirs.clear();
+  }
+
+  move(from: RelPath, to: RelPath): void {
+    if (from === to) return;
+    if (isBelow(from, to) || isBelow(to, from)) {
+      throw new ArchiveError(`Cannot move row ${JSON.stringify(from)}: ${JSON.stringify(to)} is above or below it`);
+    }
+    const source = this.#parentFor(from);
+    const target = this.#parentFor(to);
+    this.remove(to);
+    const name = encodeBytes(nameOf(from));
+    if (this.#rename.run(target, encodeBytes(nameOf(to)), source, name).changes === 0) {
+      throw new ArchiveError(`Cannot move row ${JSON.stringify(from)}: found none`);
+    }
+    this.#dirs.clear();
+    this.#count = null;
+  }
+
+  /** Forgets what a rolled back transaction may have taught. */
+  reset(): void {
+    this.#dirs.clear();
+    this.#count = null;
+  }
+
+  #parentFor(path: RelPath): number {
+    const id = path === "" ? null : this.#dirId(parentOf(path));
+    if (id === null) throw new ArchiveError(`Cannot record ${JSON.stringify(path)}: its directory has no row`);
+    return id;
+  }
+
+  /** The id of a directory; `null` where the path has no row or is no directory. */
+  #dirId(path: RelPath): number | null {
+    const known = this.#dirs.get(path);
+    if (known !== undefined) return known;
+    // From the nearest directory that is known downwards; a loop, as paths may be 2,000 names deep.
+    const missing: RelPath[] = [];
+    let at = path;
+    let id = this.#dirs.get(at);
+    for (; id === undefined; id = this.#dirs.get(at)) {
+      missing.push(at);
+      at = parentOf(at);
+    }
+    for (let next = missing.pop(); next !== undefined; next = missing.pop()) {
+      const cells = this.#idOf.get(id, encodeBytes(nameOf(next))) as unknown as SqlRow | undefined;
+      if (cells === undefined || cells[0] === null) return null;
+      id = Number(cells[0]);
+      this.#dirs.set(next, id);
+    }
+    return id;
+  }
+
+  #pathOf(id: bigint): RelPath {
+    const names: string[] = [];
+    for (let at = id; at !== BigInt(ROOT_ID);) {
+      const cells = this.#placeOf.get(at) as unknown as SqlRow | undefined;
+      if (cells === undefined) throw new ArchiveError(`Cannot find directory ${at} of the archive: found no row`);
+      names.push(decodeBytes(bytesAt(cells, 1)));
+      at = bigintAt(cells, 0);
+    }
+    return names.reverse().join("/") as RelPath;
+  }
+}
+
+function frameOf(of: Pick<Frame, "path" | "id" | "row">): Frame {
+  return { ...of, page: [], next: 0, last: BEFORE_ALL };
+}

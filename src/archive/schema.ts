@@ -1,0 +1,95 @@
+/**
+ * The tables of an archive file, as numbered migrations.
+ *
+ * Migration n takes a file from `user_version` n to n + 1 inside one transaction; one that was ever
+ * released is never edited. Only database.ts runs them; rows.ts knows the columns of `node`.
+ * @module
+ */
+
+/** `psyn` in ASCII: tells an archive from any other SQLite file. */
+export const APPLICATION_ID = 0x7073796e;
+
+/** The root directory's id; it has no row of its own. */
+export const ROOT_ID = 0;
+
+const NODE = `
+-- One path on which both replicas agreed. Keyed by its directory and its name, so that renaming a
+-- directory changes one row, whatever lies below. WITHOUT ROWID: the rows of a directory lie
+-- together, in the order of their names' bytes.
+CREATE TABLE node (
+  parent      INTEGER NOT NULL, -- id of the directory that holds it; 0: the root
+  name        BLOB    NOT NULL, -- one name, its bytes as the file system has them
+  id          INTEGER,          -- of a directory, never 0; NULL: not a directory
+  kind        INTEGER NOT NULL, -- 1 file, 2 directory, 3 symbolic link
+  mode        INTEGER NOT NULL, -- the 12 bits 07777
+  owner       INTEGER,          -- owner.id; NULL: not compared
+  size        INTEGER,          -- bytes; NULL: not a file
+  mtime       INTEGER NOT NULL, -- ns since 1970
+  digest      BLOB,             -- SHA-256, 32 bytes; NULL: not a file, or never read
+  target      BLOB,             -- bytes of a link's target; NULL: not a link
+  left_inode  INTEGER NOT NULL, -- u64 in two's complement
+  left_birth  INTEGER NOT NULL, -- ns since 1970; 0: the file system keeps none
+  left_size   INTEGER,          -- st_size in bytes; NULL: as in size
+  left_mtime  INTEGER,          -- ns since 1970; NULL: as in mtime
+  left_ctime  INTEGER NOT NULL, -- ns since 1970
+  right_inode INTEGER NOT NULL, -- these five: as on the left
+  right_birth INTEGER NOT NULL,
+  right_size  INTEGER,
+  right_mtime INTEGER,
+  right_ctime INTEGER NOT NULL,
+  left_sum    BLOB,             -- 128-bit sum of what a directory holds on the left; NULL: not known
+  right_sum   BLOB,
+  PRIMARY KEY (parent, name)
+) STRICT, WITHOUT ROWID;
+-- From a directory's id back to its path.
+CREATE UNIQUE INDEX node_id ON node (id) WHERE id IS NOT NULL;
+-- Where an object lies now; the birth time is compared in the row.
+CREATE INDEX node_left ON node (left_inode);
+CREATE INDEX node_right ON node (right_inode);
+
+-- Each pair of owner and group once.
+CREATE TABLE owner (
+  id         INTEGER PRIMARY KEY,
+  user_name  BLOB NOT NULL, -- bytes of a name, or of a decimal number where the host knows no name
+  group_name BLOB NOT NULL,
+  UNIQUE (user_name, group_name)
+) STRICT;
+`;
+
+const LISTS = `
+-- A conflict whose loser was kept, until a human resolves it. Ids are never used twice.
+CREATE TABLE conflict (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  path         BLOB    NOT NULL, -- bytes, below the root
+  loser        INTEGER NOT NULL, -- 1 left, 2 right
+  kept         BLOB    NOT NULL, -- bytes, below .psync/trash/ of the loser's replica
+  at_ms        INTEGER NOT NULL, -- wall clock of the brain, ms since 1970
+  winner_size  INTEGER,          -- bytes; NULL: not a file, or not known
+  loser_size   INTEGER,
+  winner_mtime INTEGER,          -- ns since 1970; NULL: not known
+  loser_mtime  INTEGER
+) STRICT;
+
+-- Removals of one scan that wait for approval. Ids are never used twice.
+CREATE TABLE hold (
+  id    INTEGER PRIMARY KEY AUTOINCREMENT,
+  run   INTEGER NOT NULL, -- the run of psync that raised it
+  at_ms INTEGER NOT NULL, -- wall clock of the brain, ms since 1970
+  side  INTEGER NOT NULL  -- where the paths would be removed: 1 left, 2 right
+) STRICT;
+CREATE TABLE hold_path (
+  hold INTEGER NOT NULL, -- hold.id
+  nth  INTEGER NOT NULL, -- order within the hold, from 0
+  path BLOB    NOT NULL, -- bytes, below the root
+  PRIMARY KEY (hold, nth)
+) STRICT, WITHOUT ROWID;
+
+-- Facts about the pair that survive a restart.
+CREATE TABLE meta (
+  key   TEXT NOT NULL PRIMARY KEY,
+  value BLOB NOT NULL -- bytes of a string; may hold a path
+) STRICT, WITHOUT ROWID;
+`;
+
+/** From an empty file on. */
+export const MIGRATIONS: readonly string[] = [NODE + LISTS];

@@ -1,0 +1,154 @@
+/**
+ * The archive in memory, for tests of the brain; and the model against which the real one is tested.
+ *
+ * Written for obviousness: a sorted list of paths is made anew for each question.
+ * @module
+ */
+import type { Archive, ArchiveRow, ChildRow, ConflictRow, HoldRow, MetaKey } from "../../src/core/archive.ts";
+import { type Stamp } from "../../src/core/entry.ts";
+import { compareNames, comparePaths, isBelow, nameOf, parentOf, rebase, type RelPath } from "../../src/core/path.ts";
+import type { Side } from "../../src/core/problem.ts";
+import { ArchiveError } from "../../src/base/errors.ts";
+
+/** What a transaction can take back. */
+interface State {
+  readonly rows: Map<RelPath, ArchiveRow>;
+  readonly facts: Map<MetaKey, string>;
+  readonly conflicts: ConflictRow[];
+  readonly holds: HoldRow[];
+}
+
+/** An archive that is gone when the test is. */
+export class MemoryArchive implements Archive {
+  #state: State = { rows: new Map(), facts: new Map(), conflicts: [], holds: [] };
+  #depth = 0;
+  #lastId = 0;
+
+  get(path: RelPath): ArchiveRow | null {
+    return this.#state.rows.get(path) ?? null;
+  }
+
+  children(dir: RelPath): ChildRow[] {
+    return [...this.#state.rows]
+      .filter(([path]) => parentOf(path) === dir)
+      .map(([path, row]) => ({ name: nameOf(path), ...row }))
+      .sort((a, b) => compareNames(a.name, b.name));
+  }
+
+  *below(dir: RelPath): Generator<{ readonly path: RelPath; readonly row: ArchiveRow }> {
+    for (const { name, ...row } of this.children(dir)) {
+      const path = (dir === "" ? name : `${dir}/${name}`) as RelPath;
+      if (row.entry.kind === "dir") yield* this.below(path);
+      yield { path, row };
+    }
+  }
+
+  findObject(side: Side, object: Pick<Stamp, "inode" | "birthNs">, limit: number): RelPath[] {
+    return [...this.#state.rows]
+      .filter(([, row]) => row[side].inode === object.inode && row[side].birthNs === object.birthNs)
+      .map(([path]) => path)
+      .sort(comparePaths)
+      .slice(0, limit);
+  }
+
+  count(): number {
+    return this.#state.rows.size;
+  }
+
+  transact<T>(work: () => T): T {
+    const { rows, facts, conflicts, holds } = this.#state;
+    const before: State = { rows: new Map(rows), facts: new Map(facts), conflicts: [...conflicts], holds: [...holds] };
+    this.#depth++;
+    try {
+      return work();
+    } catch (error) {
+      this.#state = before;
+      throw error;
+    } finally {
+      this.#depth--;
+    }
+  }
+
+  put(path: RelPath, row: ArchiveRow): void {
+    const { rows } = this.#writable();
+    this.#requireParent(path);
+    if (row.entry.kind !== "dir") this.remove(path);
+    rows.set(path, row);
+  }
+
+  remove(path: RelPath): void {
+    const { rows } = this.#writable();
+    if (path === "") return;
+    for (const at of [...rows.keys()]) {
+      if (at === path || isBelow(at, path)) rows.delete(at);
+    }
+  }
+
+  move(from: RelPath, to: RelPath): void {
+    const { rows } = this.#writable();
+    if (from === to) return;
+    if (isBelow(from, to) || isBelow(to, from)) throw new ArchiveError(`Cannot move row "${from}": found "${to}"`);
+    this.#requireParent(to);
+    if (!rows.has(from)) throw new ArchiveError(`Cannot move row "${from}": found none`);
+    this.remove(to);
+    const moved = [...rows].filter(([path]) => path === from || isBelow(path, from));
+    for (const [path] of moved) rows.delete(path);
+    for (const [path, row] of moved) rows.set(rebase(path, { from, to }), row);
+  }
+
+  meta(key: MetaKey): string | null {
+    return this.#state.facts.get(key) ?? null;
+  }
+
+  setMeta(key: MetaKey, value: string | null): void {
+    const { facts } = this.#writable();
+    if (value === null) facts.delete(key);
+    else facts.set(key, value);
+  }
+
+  addConflict(conflict: Omit<ConflictRow, "id">): number {
+    this.#writable().conflicts.push({ ...conflict, id: ++this.#lastId });
+    return this.#lastId;
+  }
+
+  conflicts(): ConflictRow[] {
+    return [...this.#state.conflicts];
+  }
+
+  removeConflict(id: number): void {
+    removeById(this.#writable().conflicts, id);
+  }
+
+  addHold(hold: Omit<HoldRow, "id">): number {
+    this.#writable().holds.push({ ...hold, id: ++this.#lastId });
+    return this.#lastId;
+  }
+
+  holds(): HoldRow[] {
+    return [...this.#state.holds];
+  }
+
+  removeHold(id: number): void {
+    removeById(this.#writable().holds, id);
+  }
+
+  [Symbol.dispose](): void {
+    // Nothing is held open.
+  }
+
+  #writable(): State {
+    if (this.#depth === 0) throw new Error("Cannot write to the archive: found no transaction");
+    return this.#state;
+  }
+
+  #requireParent(path: RelPath): void {
+    const parent = parentOf(path);
+    const isDir = parent === "" || this.#state.rows.get(parent)?.entry.kind === "dir";
+    if (path === "" || !isDir) throw new ArchiveError(`Cannot record "${path}": its directory has no row`);
+  }
+}
+
+function removeById(rows: { readonly id: number }[], id: number): void {
+  const at = rows.findIndex((row) => row.id === id);
+  if (at >= 0) rows.splice(at, 1);
+}
