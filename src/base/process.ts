@@ -64,6 +64,9 @@ export class Child implements AsyncDisposable {
         ...(options.env === undefined ? {} : { env: { ...options.env } }),
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
         clearEnv: options.clearEnv ?? false,
+        // WHY: a session of its own, so that Ctrl-C in a terminal ends psync alone, which then ends its
+        // children in order; else ssh dies first, and the other host's lock stays behind.
+        detached: true,
         stdin: options.stdin ?? "piped",
         stdout: options.stdout ?? "piped",
         stderr: options.stderr === "inherit" ? "inherit" : "piped",
