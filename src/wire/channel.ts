@@ -2,7 +2,7 @@
  * One end of a connection: frames in, frames out, heartbeat, and one clear end.
  *
  * Knows frames, not what they ask for. The end that pings (the brain's) holds the link for lost after
- * 15 s of silence; the other one only answers and ends after 30 s. A connection ends cleanly with a
+ * 15 s of silence; the other one only answers, and ends so that it is gone after 30 s. A connection ends cleanly with a
  * BYE frame; everything else is an error that every waiting call gets.
  * Used by caller.ts and answerer.ts.
  * @module
@@ -25,8 +25,8 @@ export const PING_AFTER_MS = 5_000;
 /** The brain's end: nothing received for so long means that the link is lost. */
 export const BRAIN_SILENCE_MS = 15_000;
 
-/** The filter's end: nothing received for so long means that its brain is gone. */
-export const FILTER_SILENCE_MS = 30_000;
+/** The filter end: */
+export const FILTER_SILENCE_MS = 25_000;
 
 /** How often silence is measured. */
 const TICK_MS = 1_000;

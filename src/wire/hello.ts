@@ -57,6 +57,12 @@ export class GreetingReader {
     }
   }
 
+  /** The last line of what was said instead, for people; "" where there is none. */
+  get noise(): string {
+    const lines = this.#seen.replace(/[^\n\x20-\x7e]/g, " ").split("\n").map((line) => line.trim());
+    return lines.findLast((line) => line !== "")?.slice(0, 200) ?? "";
+  }
+
   /** The rest of the stream; the greeting reader must not be used afterwards. */
   rest(): ReadableStream<Uint8Array> {
     const first = Uint8Array.from(this.#seen, (char) => char.charCodeAt(0));

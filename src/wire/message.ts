@@ -16,7 +16,7 @@ import { ProtocolError } from "../base/errors.ts";
 import type { BasisResult, EndpointEvent, Listing, Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Writer } from "./buffer.ts";
-import { type Codec, nothing, type Of, struct } from "./codec.ts";
+import { bool, type Codec, nothing, type Of, struct } from "./codec.ts";
 import { beginFrame, bodyOf, endFrame, type Frame, FRAME_MAX_BYTES } from "./frame.ts";
 import * as values from "./values.ts";
 
@@ -110,6 +110,10 @@ export const METHODS = {
   adopt: method(0x17, { request: { head: values.marks, item: none }, reply: empty }),
   releaseLock: method(0x18, { request: empty, reply: empty }),
   sync: method(0x19, { request: empty, reply: empty }),
+  setCompareOwners: method(0x1a, {
+    request: { head: struct<{ readonly on: boolean }>({ on: bool }), item: none },
+    reply: empty,
+  }),
 } as const;
 
 /** The name of a method. */

@@ -274,6 +274,8 @@ export const facts: Codec<EndpointFacts> = struct<EndpointFacts>({
   bootId: shortText,
   root: text(PATH_MAX_BYTES),
   isRootUser: bool,
+  processId: varint,
+  processStart: text(64),
   fsId: shortText,
   fsType: shortText,
   rootInode: u64,

@@ -1,0 +1,143 @@
+/**
+ * The second ssh connection of a pair: many rsync runs share it, and the frames never wait behind them.
+ *
+ * Starts no rsync (transfer/). A master that cannot be had costs speed only: ssh falls back to a
+ * connection for each run by itself when the socket is not there or takes no more sessions.
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import { logger } from "../base/log.ts";
+import { Child } from "../base/process.ts";
+import { masterArgs, parseSshCommand, requireHost, sharedSshWords, type SshCommand } from "./ssh_command.ts";
+import { joinForRsync } from "./words.ts";
+
+/** What fits sockaddr_un, with the NUL, and with the suffix that ssh adds while it makes the socket. */
+const SOCKET_PATH_MAX_BYTES = 107 - 17;
+
+/** How often a master that is coming up is asked for, and for how long. */
+const READY_STEP_MS = 50;
+const READY_MAX_MS = 15_000;
+
+/** How long a master that was told to end may take. */
+const EXIT_MS = 2_000;
+
+/** After a master ended by itself, the next one is not started before. */
+const RESTART_MS = 10_000;
+
+const log = logger("endpoint", "bulk_link");
+
+/** Where bulk goes. */
+export interface BulkOptions {
+  readonly host: string;
+  readonly sshCommand?: string;
+  readonly clock: Clock;
+}
+
+/** A shared connection that starts when it is first used. Whoever opened it disposes of it. */
+export class BulkLink implements AsyncDisposable {
+  readonly #ssh: SshCommand;
+  readonly #host: string;
+  readonly #clock: Clock;
+  /** The 0700 directory of the socket; null where connections cannot be shared. */
+  readonly #dir: string | null;
+  #master: Child | null = null;
+  #startedAtMs = -RESTART_MS;
+  #disposed: Promise<void> | null = null;
+
+  private constructor(ssh: SshCommand, options: BulkOptions, dir: string | null) {
+    this.#ssh = ssh;
+    this.#host = options.host;
+    this.#clock = options.clock;
+    this.#dir = dir;
+  }
+
+  /** Prepares a link; nothing is started yet. @throws {UsageError} for a host or command that cannot be. */
+  static open(options: BulkOptions): BulkLink {
+    requireHost(options.host);
+    const ssh = parseSshCommand(options.sshCommand);
+    return new BulkLink(ssh, options, ssh.isSsh ? socketDir() : null);
+  }
+
+  /**
+   * The value of rsync's `-e`. The first call starts the master; as long as it is not up, or where
+   * it cannot be had, what this names makes connections of its own.
+   */
+  rsyncShell(): string {
+    this.#start();
+    return joinForRsync(sharedSshWords(this.#ssh, this.#socket()));
+  }
+
+  /** Waits until the master is up; false where it cannot be had. Starts it where it is not started. */
+  async ready(signal?: AbortSignal): Promise<boolean> {
+    this.#start();
+    const endMs = this.#clock.nowMs() + READY_MAX_MS;
+    while (this.#master !== null && this.#clock.nowMs() < endMs) {
+      if (await exists(this.#socket())) return true;
+      await this.#clock.sleep(READY_STEP_MS, signal);
+    }
+    return false;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= this.#dispose();
+  }
+
+  #socket(): string | null {
+    return this.#dir === null ? null : `${this.#dir}/s`;
+  }
+
+  #start(): void {
+    const socket = this.#socket();
+    const isTooSoon = this.#clock.nowMs() - this.#startedAtMs < RESTART_MS;
+    if (socket === null || this.#master !== null || this.#disposed !== null || isTooSoon) return;
+    this.#startedAtMs = this.#clock.nowMs();
+    const args = masterArgs(this.#ssh, this.#host, socket);
+    const master = Child.spawn({ command: this.#ssh.words[0]!, args, stdin: "null", stdout: "null" });
+    this.#master = master;
+    master.status.then(() => {
+      this.#master = null;
+      log.debug("bulk master ended", { host: this.#host, said: master.stderrTail() });
+    });
+  }
+
+  async #dispose(): Promise<void> {
+    const master = this.#master;
+    if (master !== null) {
+      // SIGTERM makes a master remove its socket and end its sessions, as `-O exit` does.
+      master.kill("SIGTERM");
+      const timer = this.#clock.after(EXIT_MS, () => master.kill("SIGKILL"));
+      await master.status;
+      timer.cancel();
+    }
+    if (this.#dir !== null) await Deno.remove(this.#dir, { recursive: true }).catch(() => {}); // removed before
+  }
+}
+
+/** A fresh 0700 directory whose name is short enough for a socket; null where there is none. */
+function socketDir(): string | null {
+  for (const parent of [Deno.env.get("XDG_RUNTIME_DIR"), "/tmp"]) {
+    if (
+      parent === undefined || !parent.startsWith("/") ||
+      parent.length + "/psync-0123456789abcdef/s".length > SOCKET_PATH_MAX_BYTES
+    ) {
+      continue;
+    }
+    try {
+      return Deno.makeTempDirSync({ dir: parent, prefix: "psync-" });
+    } catch (error) {
+      log.debug("no directory for the bulk socket", { parent, error: String(error) });
+    }
+  }
+  return null;
+}
+
+async function exists(path: string | null): Promise<boolean> {
+  if (path === null) return false;
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

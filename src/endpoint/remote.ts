@@ -1,0 +1,300 @@
+/**
+ * A replica behind a byte stream: the Endpoint contract over one connection to a `psync filter`.
+ *
+ * Makes no decision and keeps no state but its connection. It holds every answer against its question:
+ * one answer for each path, in order, for that path; a filter that answers otherwise is refused with
+ * ProtocolError. Large questions are split so that neither end holds much (I13 is kept: commits are
+ * split in order, one after another). Opened by pipe.ts and ssh.ts.
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import { EndpointLostError, ProtocolError, type PsyncError } from "../base/errors.ts";
+import type {
+  BasisRequest,
+  BasisResult,
+  Endpoint,
+  EndpointEvent,
+  EndpointFacts,
+  EndpointOptions,
+  Listing,
+  LookOptions,
+  SupplyRequest,
+  SupplyResult,
+} from "../core/endpoint.ts";
+import type { Observation } from "../core/observation.ts";
+import { compareNames, nameOf, parentOf, type RelPath } from "../core/path.ts";
+import type { CommitBatch, Transition, TransitionResult } from "../core/transition.ts";
+import { Caller } from "../wire/caller.ts";
+import type { ByteStreams } from "../wire/channel.ts";
+import { joinListings, PROTOCOL_HASH } from "../wire/message.ts";
+
+/** A question is split when its paths and contents are larger than this. */
+const QUESTION_MAX_BYTES = 1 << 20;
+
+/** A look is split when its answers may hold more content than this. */
+const LOOKED_CONTENT_MAX_BYTES = 16 << 20;
+
+/** So many pieces of one question are under way at once. */
+const PIECES_AT_ONCE = 4;
+
+/** What an item weighs beside its path and content. */
+const ITEM_BYTES = 64;
+
+/** What stands behind a connection and must be ended with it. */
+export interface Peer {
+  /** Ends it: asks first, then forces. Settles when nothing of it is left. Idempotent. */
+  end(): Promise<void>;
+  /** What it said before it ended, as one line, or "": added to the error of a lost connection. */
+  lastWords(): Promise<string>;
+}
+
+/** How a remote endpoint is opened. */
+export interface RemoteOptions extends EndpointOptions {
+  readonly clock: Clock;
+  /** Ends the opening, not what was opened. */
+  readonly signal?: AbortSignal;
+}
+
+/** A replica behind a connection. */
+export class RemoteEndpoint implements Endpoint {
+  readonly facts: EndpointFacts;
+  readonly #caller: Caller;
+  readonly #peer: Peer | null;
+  #disposed: Promise<void> | null = null;
+
+  private constructor(caller: Caller, opened: { readonly facts: EndpointFacts; readonly peer: Peer | null }) {
+    this.#caller = caller;
+    this.facts = opened.facts;
+    this.#peer = opened.peer;
+  }
+
+  /**
+   * Opens a root over streams on which a filter waits for its first frame. Owns streams and peer from
+   * here on, also when it fails.
+   * @throws whatever the filter answers; {EndpointLostError} where it does not.
+   */
+  static async open(streams: ByteStreams, options: RemoteOptions, peer: Peer | null = null): Promise<RemoteEndpoint> {
+    const caller = new Caller(streams, options);
+    try {
+      const head = { protocol: PROTOCOL_HASH, root: options.root, excludes: options.excludes };
+      const { head: facts } = await caller.call("open", { head, items: [] }, { signal: options.signal });
+      return new RemoteEndpoint(caller, { facts, peer });
+    } catch (cause) {
+      const error = await explain(cause, peer);
+      caller.fail(new EndpointLostError("Cannot open the root"));
+      await peer?.end();
+      throw error;
+    }
+  }
+
+  /** Settles when the connection has ended: null after a clean end. Never rejects. */
+  get ended(): Promise<PsyncError | null> {
+    return this.#caller.ended;
+  }
+
+  async setCompareOwners(on: boolean): Promise<void> {
+    await this.#call("setCompareOwners", { head: { on }, items: [] });
+  }
+
+  async list(dirs: readonly RelPath[], options: { readonly signal?: AbortSignal } = {}): Promise<readonly Listing[]> {
+    return await this.#inPieces(dirs, { bytesOf: pathBytes, maxBytes: QUESTION_MAX_BYTES }, async (items) => {
+      const { items: parts } = await this.#caller.call("list", { head: null, items }, options);
+      const listings = joinListings(parts);
+      requireAnswers(listings.map((listing) => listing.path), items);
+      listings.forEach(requireListing);
+      return listings;
+    });
+  }
+
+  async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
+    const { contentLimitBytes, digests, signal } = options;
+    const bytesOf = (path: RelPath) =>
+      Math.max(pathBytes(path), contentLimitBytes * (QUESTION_MAX_BYTES / LOOKED_CONTENT_MAX_BYTES));
+    return await this.#inPieces(paths, { bytesOf, maxBytes: QUESTION_MAX_BYTES }, async (items) => {
+      const { items: answers } = await this.#caller.call(
+        "look",
+        { head: { contentLimitBytes, digests }, items },
+        { signal },
+      );
+      requireAnswers(answers.map((answer) => answer.path), items);
+      for (const answer of answers) requireContent(answer, contentLimitBytes);
+      return answers;
+    });
+  }
+
+  async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
+    const pieces = { bytesOf: transitionBytes, maxBytes: QUESTION_MAX_BYTES, atOnce: 1 };
+    return await this.#inPieces(batch.transitions, pieces, async (items) => {
+      const { items: results } = await this.#caller.call("commit", { head: null, items });
+      requireCount(results, items);
+      return results;
+    });
+  }
+
+  async supply(batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]> {
+    const { items } = await this.#call("supply", { head: { batch }, items: requests });
+    requireIds(items, requests);
+    return items;
+  }
+
+  async prepare(batch: string, requests: readonly BasisRequest[]): Promise<readonly BasisResult[]> {
+    const { items } = await this.#call("prepare", { head: { batch }, items: requests });
+    requireIds(items, requests);
+    return items;
+  }
+
+  async release(
+    batch: string,
+  ): Promise<{ readonly stable: readonly number[]; readonly stamps: readonly BasisResult[] }> {
+    const { head, items } = await this.#call("release", { head: { batch }, items: [] });
+    return { stable: head.stable, stamps: items };
+  }
+
+  async adopt(marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null }): Promise<void> {
+    await this.#call("adopt", { head: marks, items: [] });
+  }
+
+  async releaseLock(): Promise<void> {
+    await this.#call("releaseLock", { head: null, items: [] });
+  }
+
+  async sync(): Promise<void> {
+    await this.#call("sync", { head: null, items: [] });
+  }
+
+  async *events(): AsyncGenerator<EndpointEvent> {
+    try {
+      yield* this.#caller.events();
+    } catch (cause) {
+      throw await explain(cause, this.#peer);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#disposed ??= (async () => {
+      await this.#caller.close();
+      await this.#peer?.end();
+    })();
+  }
+
+  /** A call whose error says what the peer said before it was gone. */
+  readonly #call: Caller["call"] = async (name, request, options) => {
+    try {
+      return await this.#caller.call(name, request, options);
+    } catch (cause) {
+      throw await explain(cause, this.#peer);
+    }
+  };
+
+  async #inPieces<Q, A>(
+    items: readonly Q[],
+    pieces: { readonly bytesOf: (item: Q) => number; readonly maxBytes: number; readonly atOnce?: number },
+    ask: (items: readonly Q[]) => Promise<readonly A[]>,
+  ): Promise<readonly A[]> {
+    try {
+      const split = splitBy(items, pieces);
+      if (split.length === 1) return await ask(split[0]!);
+      const answers: (readonly A[])[] = [];
+      let next = 0;
+      const worker = async () => {
+        while (next < split.length) {
+          const at = next++;
+          answers[at] = await ask(split[at]!);
+        }
+      };
+      await Promise.all(Array.from({ length: Math.min(pieces.atOnce ?? PIECES_AT_ONCE, split.length) }, worker));
+      return answers.flat();
+    } catch (cause) {
+      const error = await explain(cause, this.#peer);
+      // A filter that answers what was not asked is not spoken to any more.
+      if (error instanceof ProtocolError) this.#caller.fail(error);
+      throw error;
+    }
+  }
+}
+
+/** Adds what the peer said to the error of a lost connection. */
+async function explain(cause: unknown, peer: Peer | null): Promise<unknown> {
+  if (!(cause instanceof EndpointLostError) || peer === null) return cause;
+  const words = await peer.lastWords();
+  return words === "" ? cause : new EndpointLostError(`${cause.message}: ${words}`, { cause });
+}
+
+function splitBy<Q>(
+  items: readonly Q[],
+  options: { readonly bytesOf: (item: Q) => number; readonly maxBytes: number },
+): (readonly Q[])[] {
+  const pieces: Q[][] = [];
+  let piece: Q[] = [];
+  let bytes = 0;
+  for (const item of items) {
+    const size = options.bytesOf(item);
+    if (piece.length > 0 && bytes + size > options.maxBytes) {
+      pieces.push(piece);
+      piece = [];
+      bytes = 0;
+    }
+    piece.push(item);
+    bytes += size;
+  }
+  if (piece.length > 0) pieces.push(piece);
+  return pieces;
+}
+
+function pathBytes(path: RelPath): number {
+  return path.length + ITEM_BYTES;
+}
+
+function transitionBytes(transition: Transition): number {
+  if (transition.kind === "move") return transition.from.length + transition.to.length + 2 * ITEM_BYTES;
+  const content = transition.kind === "put" && transition.content?.kind === "inline" ? transition.content.bytes : null;
+  return transition.path.length + 2 * ITEM_BYTES + (content?.length ?? 0);
+}
+
+function requireCount(answers: readonly unknown[], questions: readonly unknown[]): void {
+  if (answers.length === questions.length) return;
+  throw new ProtocolError(`Cannot use answer as it must have ${questions.length} items: found ${answers.length}`);
+}
+
+function requireAnswers(answers: readonly RelPath[], questions: readonly RelPath[]): void {
+  requireCount(answers, questions);
+  for (let i = 0; i < answers.length; i++) {
+    if (answers[i] !== questions[i]) throw new ProtocolError(`Cannot use answer ${i}: it is for another path`);
+  }
+}
+
+function requireIds(answers: readonly { readonly id: number }[], questions: readonly { readonly id: number }[]): void {
+  requireCount(answers, questions);
+  const asked = new Set(questions.map((question) => question.id));
+  for (const { id } of answers) {
+    if (!asked.delete(id)) throw new ProtocolError(`Cannot use answer: id ${id} was not asked for, or answered before`);
+  }
+}
+
+/** A listing's entries lie in it, in order, each once, and are hints without content. */
+function requireListing(listing: Listing): void {
+  if (listing.self.path !== listing.path) throw new ProtocolError("Cannot use listing: its head is of another path");
+  if (listing.kind === "unlisted") return;
+  let last: string | null = null;
+  for (const entry of listing.entries) {
+    const name = nameOf(entry.path);
+    if (entry.kind !== "present" && entry.kind !== "blocked") {
+      throw new ProtocolError(`Cannot use listing: an entry is "${entry.kind}"`);
+    }
+    if (parentOf(entry.path) !== listing.path || (last !== null && compareNames(last, name) >= 0)) {
+      throw new ProtocolError("Cannot use listing: its entries are not in order");
+    }
+    requireContent(entry, 0);
+    last = name;
+  }
+}
+
+/** A content is one that was asked for, of a file of that size. */
+function requireContent(observation: Observation, limitBytes: number): void {
+  if (observation.kind !== "present" || observation.content === null) return;
+  const { entry, content } = observation;
+  const isFitting = entry.kind === "file" && entry.digest !== null && entry.sizeBytes === content.length;
+  if (!isFitting || content.length > limitBytes) {
+    throw new ProtocolError("Cannot use observation: its content does not fit its entry, or was not asked for");
+  }
+}
