@@ -1,0 +1,33 @@
+/*
+ * psync-native: what psync does below Deno. One executable with four modes:
+ *
+ *     psync-native watch        the inotify reader (watch.h)
+ *     psync-native apply        looks, stages, commits (apply.h)
+ *     psync-native exec HEX...  runs a command with arguments that are bytes (exec.h)
+ *     psync-native version      prints the version of its record format
+ *
+ * watch and apply speak format.h on stdin and stdout; the root comes in a record, never in argv.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "exec.h"
+#include "format.h"
+#include "watch.h"
+
+/* Declared here and weak, so that the tests of one mode can be built without the other. */
+__attribute__((weak)) int apply_main(void);
+
+#define STATUS_USAGE 2
+
+static int print_version(void) { return printf("%d\n", FORMAT_VERSION) < 0 || fflush(stdout) != 0; }
+
+int main(int argc, char **argv) {
+  const char *mode = argc > 1 ? argv[1] : "";
+  if (!strcmp(mode, "exec")) return exec_main(argc - 2, argv + 2);
+  if (!strcmp(mode, "watch") && argc == 2) return watch_main();
+  if (!strcmp(mode, "apply") && argc == 2 && apply_main) return apply_main();
+  if (!strcmp(mode, "version") && argc == 2) return print_version();
+  fprintf(stderr, "Usage: psync-native watch | apply | exec HEX... | version\n");
+  return STATUS_USAGE;
+}
