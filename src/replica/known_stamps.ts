@@ -102,6 +102,12 @@ export class KnownStamps {
     return slot !== undefined && this.#kinds[slot] === KIND.dir;
   }
 
+  /** Whether the directory last known at a path is the very one that `stat` describes. */
+  isSameDir(path: RelPath, stat: RawStat): boolean {
+    const slot = this.#slots.get(path);
+    return slot !== undefined && this.#isSameDir(slot, stat);
+  }
+
   #counts(path: RelPath, slot: number): boolean {
     const token = this.#parentTokens[slot]!;
     return token !== NO_TOKEN && token === this.#tokenOf(parentOf(path));

@@ -107,6 +107,10 @@ export function observeLooked(path: RelPath, raw: RawLooked, context: ObserveCon
 }
 
 /** The observation of one entry of a listing: a hint, without content. */
-export function observeListed(path: RelPath, raw: RawListed, context: ObserveContext): Observation {
+export function observeListed(
+  path: RelPath,
+  raw: Pick<RawListed, "stat" | "target">,
+  context: ObserveContext,
+): Observation {
   return observeStat({ path, stat: raw.stat, target: raw.target, digest: null, content: null }, context);
 }

@@ -173,7 +173,10 @@ export class Settle {
   #promote(): void {
     const nowMs = this.#clock.nowMs();
     for (const [path, waiting] of this.#waiting) {
-      if (waiting.dueMs <= nowMs) this.#wait(path, waiting);
+      if (waiting.dueMs > nowMs) continue;
+      this.#waiting.delete(path);
+      if (this.#flying.has(path) || this.#held.has(path)) this.mark(path, waiting.bits);
+      else this.#wait(path, waiting);
     }
     for (const [path, busy] of this.#busy) {
       if (busy.dueMs > nowMs || this.#ready.has(path)) continue;

@@ -1,0 +1,280 @@
+/**
+ * The in-process door: one root on this machine as an `Endpoint`, over two psync-natives.
+ *
+ * Puts the parts of src/replica together and keeps nothing of its own. Opening it changes nothing in
+ * the root. Used by the brain for the left replica, and by `psync filter` (serve.ts) for the right one.
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import { EndpointLostError, type PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
+import { logger } from "../base/log.ts";
+import type {
+  BasisRequest,
+  BasisResult,
+  Endpoint,
+  EndpointEvent,
+  EndpointFacts,
+  EndpointOptions,
+  Listing,
+  LookOptions,
+  SupplyRequest,
+  SupplyResult,
+} from "../core/endpoint.ts";
+import { compileIgnore } from "../core/ignore.ts";
+import type { Observation } from "../core/observation.ts";
+import type { RelPath } from "../core/path.ts";
+import type { CommitBatch, Transition, TransitionResult } from "../core/transition.ts";
+import { Applier, type RawDone } from "../replica/applier.ts";
+import { Batches } from "../replica/batches.ts";
+import { type Committed, Committer, TrashLabels } from "../replica/committer.ts";
+import { Counter } from "../replica/counter.ts";
+import { errnoName } from "../replica/errno.ts";
+import { factsOf, rsyncVersion } from "../replica/facts.ts";
+import { KnownStamps } from "../replica/known_stamps.ts";
+import { type Listed, Lister } from "../replica/lister.ts";
+import { Looker, OwnerNaming } from "../replica/looker.ts";
+import { STATUS } from "../replica/native_format.ts";
+import { Owners } from "../replica/owners.ts";
+import { Reporter } from "../replica/reporter.ts";
+import { Watcher } from "../replica/watcher.ts";
+
+/** What a local endpoint is opened with, besides what every endpoint is. */
+export interface LocalEndpointOptions extends EndpointOptions {
+  /** The psync-native to run. */
+  readonly nativePath: string;
+  readonly clock: Clock;
+  /** As `setCompareOwners`, from the start; off by default. */
+  readonly compareOwners?: boolean;
+  /** The most inotify watches; 0 (default): the kernel's limit alone. For tests. */
+  readonly maxWatches?: number;
+}
+
+interface Parts {
+  readonly facts: EndpointFacts;
+  readonly applier: Applier;
+  readonly watcher: Watcher;
+  readonly looker: Looker;
+  readonly lister: Lister;
+  readonly committer: Committer;
+  readonly batches: Batches;
+  readonly reporter: Reporter;
+  readonly known: KnownStamps;
+  readonly naming: OwnerNaming;
+  readonly labels: TrashLabels;
+}
+
+const log = logger("endpoint", "local");
+
+/** A root of this machine. */
+export class LocalEndpoint implements Endpoint {
+  readonly #parts: Parts;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Opens a root: starts both psync-natives and watches nothing yet.
+   * @throws {SetupError} where the root or psync-native cannot be opened.
+   * @throws {UsageError} where an exclude pattern does not compile.
+   */
+  static async open(options: LocalEndpointOptions): Promise<LocalEndpoint> {
+    const ignore = compileIgnore(options.excludes);
+    const { nativePath, clock, root } = options;
+    // The applier may be lost before there is a reporter to be told.
+    let onLost = (_error: PsyncError): void => {};
+    const rsync = rsyncVersion();
+    const { applier, ready } = await Applier.open({ nativePath, root, clock, onLost: (error) => onLost(error) });
+    try {
+      const counter = new Counter();
+      const naming = new OwnerNaming(new Owners(), options.compareOwners ?? false);
+      const known = new KnownStamps();
+      const labels = new TrashLabels(clock);
+      const looker = new Looker({ applier, counter, naming });
+      const reporter = new Reporter({ clock, looker, known, ignore });
+      onLost = (error) => reporter.end(error);
+      const watcher = await Watcher.open({
+        nativePath,
+        clock,
+        root: ready.root,
+        identity: { inode: ready.stat.inode, mountId: ready.stat.mountId, device: ready.device },
+        maxWatches: options.maxWatches ?? 0,
+        onEvent: (event) => reporter.take(event),
+        onIdle: () => reporter.pump(),
+        onRestart: (why) => reporter.restart(why),
+        onLost: (error) => reporter.end(error),
+      });
+      reporter.attach(watcher);
+      return new LocalEndpoint({
+        facts: factsOf(ready, { rsync: await rsync, clock }),
+        applier,
+        watcher,
+        looker,
+        reporter,
+        known,
+        naming,
+        labels,
+        lister: new Lister({ watcher, looker, counter, naming, ignore }),
+        committer: new Committer({ applier, counter, naming, labels }),
+        batches: openBatches({ applier, reporter, known }),
+      });
+    } catch (error) {
+      await applier[Symbol.asyncDispose]();
+      throw error instanceof EndpointLostError ? new SetupError(error.message, { cause: error }) : error;
+    } finally {
+      await rsync;
+    }
+  }
+
+  get facts(): EndpointFacts {
+    return this.#parts.facts;
+  }
+
+  /** The process ids of the psync-natives that run now; for tests and for status. */
+  get nativePids(): readonly number[] {
+    const { applier, watcher } = this.#parts;
+    return watcher.pid === null ? [applier.pid] : [applier.pid, watcher.pid];
+  }
+
+  setCompareOwners(on: boolean): Promise<void> {
+    this.#parts.naming.isOn = on;
+    return Promise.resolve();
+  }
+
+  async list(
+    dirs: readonly RelPath[],
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<readonly Listing[]> {
+    const listed = await orAborted(this.#parts.lister.list(dirs), options?.signal);
+    for (const each of listed) this.#rememberSelf(each);
+    return listed.map(({ listing }) => listing);
+  }
+
+  async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
+    const sightings = await orAborted(this.#parts.looker.look(paths, options), options.signal);
+    for (const sighting of sightings) this.#parts.reporter.remember(sighting);
+    return sightings.map(({ observation }) => observation);
+  }
+
+  async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
+    const { committer, reporter, known } = this.#parts;
+    const paths = batch.transitions.flatMap(pathsOf);
+    reporter.hold(paths);
+    try {
+      const committed = await committer.commit(batch.transitions);
+      for (const [i, each] of committed.entries()) this.#rememberCommitted(batch.transitions[i]!, each);
+      return committed.map(({ result }) => result);
+    } catch (error) {
+      // What was done is not known: let the events tell.
+      for (const path of paths) known.forget(path);
+      throw error;
+    } finally {
+      reporter.release(paths);
+    }
+  }
+
+  supply(batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]> {
+    return this.#parts.batches.supply(batch, requests);
+  }
+
+  prepare(batch: string, requests: readonly BasisRequest[]): Promise<readonly BasisResult[]> {
+    return this.#parts.batches.prepare(batch, requests);
+  }
+
+  release(batch: string): Promise<{ readonly stable: readonly number[]; readonly stamps: readonly BasisResult[] }> {
+    return this.#parts.batches.release(batch);
+  }
+
+  async adopt(
+    marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null },
+  ): Promise<void> {
+    const { applier, labels } = this.#parts;
+    const done = await applier.adopt(marks);
+    if (done.status === STATUS.stale) {
+      throw new SetupError(`Cannot adopt root ${JSON.stringify(this.facts.root)}: another psync has locked it`);
+    }
+    this.#check(done, "adopt root");
+    const found = await applier.sweep(labels.next());
+    if (found.length > 0) log.warning("an earlier run left versions that were kept", { kept: found });
+  }
+
+  async releaseLock(): Promise<void> {
+    const done = await this.#parts.applier.unlock();
+    // Somebody else's lock is not ours to remove, and then there is nothing to give back.
+    if (done.status !== STATUS.stale) this.#check(done, "release the lock of root");
+  }
+
+  async sync(): Promise<void> {
+    this.#check(await this.#parts.applier.sync(), "make durable what was committed to root");
+  }
+
+  events(): AsyncIterable<EndpointEvent> {
+    return this.#parts.reporter.events;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { reporter, watcher, applier } = this.#parts;
+    reporter.end(null);
+    await Promise.all([watcher[Symbol.asyncDispose](), applier[Symbol.asyncDispose]()]);
+    await reporter.drained();
+  }
+
+  /** Turns a status that is not "done" into the error of its class. */
+  #check(done: RawDone, what: string): void {
+    if (done.status === STATUS.done) return;
+    const root = JSON.stringify(this.facts.root);
+    if (done.status === STATUS.guard) {
+      throw new SafetyHaltError(`Cannot ${what} ${root}: it is not the root that was opened`);
+    }
+    throw new SetupError(`Cannot ${what} ${root}: ${errnoName(done.errno)}`);
+  }
+
+  /** A directory that was listed was told; what is in it may then be told less often. */
+  #rememberSelf({ listing, stat }: Listed): void {
+    const { known } = this.#parts;
+    if (listing.self.kind !== "present" || stat === null || known.match(listing.path, stat) === "same") return;
+    known.remember(listing.path, stat, { isOwn: false, isRacy: false });
+  }
+
+  #rememberCommitted(transition: Transition, { result, stat }: Committed): void {
+    const { known, reporter } = this.#parts;
+    if (result.kind !== "done") {
+      for (const path of pathsOf(transition)) known.forget(path);
+      return;
+    }
+    if (transition.kind === "remove") return reporter.rememberOwn(transition.path, null);
+    if (transition.kind !== "move") return reporter.rememberOwn(transition.path, stat);
+    reporter.rememberOwn(transition.from, null);
+    reporter.rememberOwn(transition.to, stat);
+  }
+}
+
+function pathsOf(transition: Transition): RelPath[] {
+  return transition.kind === "move" ? [transition.from, transition.to] : [transition.path];
+}
+
+function openBatches(
+  { applier, reporter, known }: { readonly applier: Applier; readonly reporter: Reporter; readonly known: KnownStamps },
+): Batches {
+  return new Batches({
+    applier,
+    hold: (paths) => reporter.hold(paths),
+    release: (paths) => reporter.release(paths),
+    remember: (path, stat) => stat === null ? known.forget(path) : reporter.rememberOwn(path, stat),
+  });
+}
+
+/** Settles with `work`, or rejects with the signal's reason; the work itself is not taken back. */
+async function orAborted<T>(work: Promise<T>, signal?: AbortSignal): Promise<T> {
+  if (signal === undefined) return await work;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+    work.catch(() => {}); // whoever aborted does not wait for how it ends
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * The batches of rsync on one replica: what it sends (supply), what it may use and where it writes
+ * (prepare), and their end (release).
+ *
+ * Starts no rsync (transfer/). Linking a live file as basis changes its ctime: whoever asks gets the
+ * new stamp, and the reporter is told that the change was psync's own.
+ * @module
+ */
+import { SafetyHaltError } from "../base/errors.ts";
+import type { BasisRequest, BasisResult, SupplyRequest, SupplyResult } from "../core/endpoint.ts";
+import type { RelPath } from "../core/path.ts";
+import type { Applier } from "./applier.ts";
+import { statOfStamp } from "./committer.ts";
+import { KIND, NO_STAT, type RawResult, type RawStat, STATUS } from "./native_format.ts";
+import { stampOf } from "./observe.ts";
+
+/** What a batch tells about live files that it touches. */
+export interface BatchesParts {
+  readonly applier: Applier;
+  readonly hold: (paths: readonly RelPath[]) => void;
+  readonly release: (paths: readonly RelPath[]) => void;
+  /** Remembers a stamp that psync itself made; null: what is there is not known any more. */
+  readonly remember: (path: RelPath, stat: RawStat | null) => void;
+}
+
+interface Batch {
+  readonly kind: "supply" | "prepare";
+  readonly paths: ReadonlyMap<number, RelPath>;
+}
+
+/** The open batches of an endpoint. */
+export class Batches {
+  readonly #parts: BatchesParts;
+  readonly #open = new Map<string, Batch>();
+
+  constructor(parts: BatchesParts) {
+    this.#parts = parts;
+  }
+
+  /** Opens files for rsync to send; one result for each, in order. */
+  async supply(batch: string, requests: readonly SupplyRequest[]): Promise<SupplyResult[]> {
+    const files = requests.map(({ id, path, stamp }) => ({ id, path, stat: statOfStamp(KIND.file, stamp) }));
+    this.#remember(batch, { kind: "supply", paths: pathsById(requests) });
+    const results = byId(await this.#parts.applier.supply({ batch, files }));
+    return requests.map(({ id }) => ({ id, kind: supplyKind(results.get(id)) }));
+  }
+
+  /** Makes the stage of a batch and links what is live as basis; one result for each, in order. */
+  async prepare(batch: string, requests: readonly BasisRequest[]): Promise<BasisResult[]> {
+    const files = requests.map(({ id, path, expected }) => ({
+      id,
+      path,
+      stat: expected.kind === "file" ? statOfStamp(KIND.file, expected.stamp) : NO_STAT,
+    }));
+    const paths = pathsById(requests);
+    this.#remember(batch, { kind: "prepare", paths });
+    return await this.#whileHeld([...paths.values()], async () => {
+      const results = byId(await this.#parts.applier.prepare({ batch, files }));
+      return requests.map(({ id }) => this.#basisResult({ id, paths, raw: results.get(id) }));
+    });
+  }
+
+  /** Ends a batch. */
+  async release(
+    batch: string,
+  ): Promise<{ readonly stable: readonly number[]; readonly stamps: readonly BasisResult[] }> {
+    const open = this.#open.get(batch);
+    this.#open.delete(batch);
+    if (open === undefined || open.kind === "supply") {
+      const results = await this.#parts.applier.release(batch);
+      guard(results);
+      return { stable: results.filter(({ status }) => status === STATUS.done).map(({ id }) => id), stamps: [] };
+    }
+    const { paths } = open;
+    return await this.#whileHeld([...paths.values()], async () => {
+      const results = await this.#parts.applier.release(batch);
+      guard(results);
+      return { stable: [], stamps: results.map((raw) => this.#basisResult({ id: raw.id, paths, raw })) };
+    });
+  }
+
+  #remember(batch: string, opened: Batch): void {
+    const before = this.#open.get(batch);
+    const paths = new Map([...before?.paths ?? [], ...opened.paths]);
+    this.#open.set(batch, { kind: opened.kind, paths });
+  }
+
+  #basisResult(
+    { id, paths, raw }: { id: number; paths: ReadonlyMap<number, RelPath>; raw: RawResult | undefined },
+  ): BasisResult {
+    const stat = raw?.status === STATUS.done ? raw.stat : null;
+    const path = paths.get(id);
+    if (path !== undefined) this.#parts.remember(path, stat);
+    return { id, stamp: stat === null ? null : stampOf(stat) };
+  }
+
+  async #whileHeld<T>(paths: readonly RelPath[], work: () => Promise<T>): Promise<T> {
+    this.#parts.hold(paths);
+    try {
+      return await work();
+    } finally {
+      this.#parts.release(paths);
+    }
+  }
+}
+
+function pathsById(
+  requests: readonly { readonly id: number; readonly path: RelPath }[],
+): ReadonlyMap<number, RelPath> {
+  return new Map(requests.map(({ id, path }) => [id, path]));
+}
+
+function byId(results: readonly RawResult[]): ReadonlyMap<number, RawResult> {
+  guard(results);
+  return new Map(results.map((result) => [result.id, result]));
+}
+
+function supplyKind(raw: RawResult | undefined): SupplyResult["kind"] {
+  if (raw?.status === STATUS.done) return "supplied";
+  return raw?.status === STATUS.busy ? "busy" : "stale";
+}
+
+function guard(results: readonly RawResult[]): void {
+  if (results.some(({ status }) => status === STATUS.guard)) {
+    throw new SafetyHaltError("Cannot go on with a batch: the root or its marks are not what they were");
+  }
+}

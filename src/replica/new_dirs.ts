@@ -1,0 +1,114 @@
+/**
+ * Walks directories that have just appeared: watched first, then listed, what is in them handed on as
+ * dirty names, directory by directory.
+ *
+ * A directory that may have had another content before is not walked but listed by the brain
+ * (reporter.ts decides). An ignored name is neither listed nor handed on (I6).
+ * @module
+ */
+import { EndpointLostError } from "../base/errors.ts";
+import { logger } from "../base/log.ts";
+import type { Move } from "../core/endpoint.ts";
+import type { Ignore } from "../core/ignore.ts";
+import { isBelow, rebase, type RelPath } from "../core/path.ts";
+import { errnoName } from "./errno.ts";
+import { visibleEntries } from "./lister.ts";
+import { DIRTY, KIND } from "./native_format.ts";
+import type { RawListing, Watcher } from "./watcher.ts";
+
+/** The most directories of one request: what they hold comes back at once. */
+const REQUEST_DIRS = 64;
+
+const log = logger("replica", "new_dirs");
+
+/** What a walk tells. */
+export interface NewDirsParts {
+  readonly watcher: Pick<Watcher, "list">;
+  readonly ignore: Ignore;
+  /** Takes a name that was found. */
+  readonly mark: (path: RelPath, bits: number) => void;
+  /** Called when a round of names was handed on. */
+  readonly pump: () => void;
+  /** Settles when more names may be handed on. */
+  readonly room: () => Promise<void>;
+  /** The brain must list this directory. */
+  readonly rescan: (path: RelPath, why: string) => void;
+  readonly unwatched: (path: RelPath) => void;
+}
+
+/** The directories that wait to be walked, and the one walk that goes on. */
+export class NewDirs {
+  readonly #parts: NewDirsParts;
+  readonly #queue = new Set<RelPath>();
+  #listing: readonly RelPath[] = [];
+  #walk: Promise<void> | null = null;
+  #isStopped = false;
+
+  constructor(parts: NewDirsParts) {
+    this.#parts = parts;
+  }
+
+  /** Adds a directory that has just been reported. */
+  add(dir: RelPath): void {
+    if (this.#isStopped) return;
+    this.#queue.add(dir);
+    this.#walk ??= this.#run().finally(() => this.#walk = null);
+  }
+
+  /** Follows the rename of a directory whose content may be unknown yet. */
+  followMove(move: Move): void {
+    const isInside = (path: RelPath) => path === move.from || isBelow(path, move.from);
+    const affected = [...this.#queue, ...this.#listing].filter(isInside);
+    for (const path of affected) {
+      this.#queue.delete(path);
+      this.add(rebase(path, move));
+    }
+  }
+
+  /** Forgets what waits, as everything is listed again. */
+  clear(): void {
+    this.#queue.clear();
+  }
+
+  /** Ends the walk; settles when it has ended. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.clear();
+    await this.#walk;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.size > 0) {
+      await this.#parts.room();
+      const dirs = [...this.#queue].slice(0, REQUEST_DIRS);
+      for (const dir of dirs) this.#queue.delete(dir);
+      this.#listing = dirs;
+      try {
+        for (const raw of await this.#parts.watcher.list(dirs)) this.#take(raw);
+      } catch (error) {
+        if (!(error instanceof EndpointLostError)) throw error;
+        // The endpoint says so to its reader; nothing is left to be walked.
+        log.debug("a walk ended with its watcher", { error: error.message });
+        return;
+      } finally {
+        this.#listing = [];
+      }
+      this.#parts.pump();
+    }
+  }
+
+  #take(raw: RawListing): void {
+    if (raw.isUnwatched) this.#parts.unwatched(raw.path);
+    if (raw.errno !== 0) {
+      const name = errnoName(raw.errno);
+      log.debug("a new directory could not be listed", { errno: name });
+      if (name === "ENOENT" || name === "ENOTDIR" || name === "EXDEV") this.#parts.mark(raw.path, DIRTY.gone);
+      else this.#parts.rescan(raw.path, `a new directory could not be listed: ${name}`);
+      return;
+    }
+    for (const { path, entry } of visibleEntries(raw, this.#parts.ignore)) {
+      const isDir = entry.stat.kind === KIND.dir;
+      this.#parts.mark(path, DIRTY.created | DIRTY.closed | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
+    }
+  }
+}

@@ -1,0 +1,372 @@
+/**
+ * From hints to reports: takes the watcher's events, looks when a path has settled, and says what
+ * differs from what was last said or made.
+ *
+ * Events are hints; only looks are reported (I1). Silence is bought with stamps that have been
+ * delivered before (known_stamps.ts). Owned by LocalEndpoint, which tells it of its own commits.
+ * @module
+ */
+import type { Clock, Timer } from "../base/clock.ts";
+import { type PsyncError, SafetyHaltError } from "../base/errors.ts";
+import type { EndpointEvent, Move } from "../core/endpoint.ts";
+import { type Ignore, isOwn } from "../core/ignore.ts";
+import type { Observation } from "../core/observation.ts";
+import { parentOf, type RelPath, ROOT } from "../core/path.ts";
+import type { KnownStamps } from "./known_stamps.ts";
+import type { Looker, Sighting } from "./looker.ts";
+import { DIRTY, KIND, type RawDirty, type RawStat, type WatchRecord } from "./native_format.ts";
+import { NewDirs } from "./new_dirs.ts";
+import { Outbox } from "./outbox.ts";
+import { type Due, LOOK_DEEP, Settle } from "./settle.ts";
+import type { Watcher } from "./watcher.ts";
+
+/** Content of files up to this size travels with a report. */
+export const REPORT_CONTENT_BYTES = 64 << 10;
+/** The most paths of one batch of looks, and how many batches are under way at once. */
+const BATCH_PATHS = 128;
+const BATCHES_MAX = 3;
+/** More dirty paths than this: the whole root is listed again instead. */
+const DIRTY_MAX = 200_000;
+/** A walk of new directories waits while more paths than this are dirty. */
+const WALK_DIRTY_MAX = 20_000;
+const MOVES_MAX = 10_000;
+/** Kernels before 6.13 stamp in steps of up to 10 ms: a younger stamp may hide a later write. */
+const RACY_MS = 20;
+
+/** What a reporter works with. */
+export interface ReporterParts {
+  readonly clock: Clock;
+  readonly looker: Looker;
+  readonly known: KnownStamps;
+  readonly ignore: Ignore;
+}
+
+interface Look {
+  readonly due: Due;
+  readonly sighting: Sighting;
+}
+
+/** What an endpoint reports by itself. */
+export class Reporter {
+  readonly #parts: ReporterParts;
+  readonly #settle: Settle;
+  readonly #outbox = new Outbox();
+  #newDirs: NewDirs | null = null;
+  #watcher: Watcher | null = null;
+  #moves: Move[] = [];
+  readonly #batches = new Set<Promise<void>>();
+  #timer: Timer | null = null;
+  #roomWaiters: (() => void)[] = [];
+
+  constructor(parts: ReporterParts) {
+    this.#parts = parts;
+    this.#settle = new Settle(parts.clock);
+  }
+
+  /** What is reported, for one reader. */
+  get events(): AsyncIterable<EndpointEvent> {
+    return this.#outbox.events;
+  }
+
+  /** Hands the watcher over, whose events come in already. */
+  attach(watcher: Watcher): void {
+    this.#watcher = watcher;
+    this.#newDirs = new NewDirs({
+      watcher,
+      ignore: this.#parts.ignore,
+      mark: (path, bits) => this.#settle.mark(path, bits),
+      pump: () => this.pump(),
+      room: () => this.#room(),
+      rescan: (path, why) => this.#outbox.rescan(path, why),
+      unwatched: (path) => void this.#outbox.post(() => ({ kind: "unwatched", path })),
+    });
+  }
+
+  /** Takes one event of the watcher. */
+  take(event: WatchRecord): void {
+    switch (event.kind) {
+      case "dirty":
+        return this.#takeDirty(event.names);
+      case "move":
+        return this.#takeMove(event, event.isDir);
+      case "overflow":
+        return this.restart("events were lost");
+      case "root":
+        return void this.#outbox.post(() => ({ kind: "root-lost", why: `the root was ${event.reason}` }));
+      case "mount":
+        return this.#takeMount(event.path);
+      default:
+        return; // answers to requests do not come here
+    }
+  }
+
+  /** Everything is to be listed again; hints that wait are worth nothing any more (I8). */
+  restart(why: string): void {
+    this.#settle.clear();
+    this.#moves = [];
+    this.#newDirs?.clear();
+    this.#outbox.rescan(ROOT, why);
+  }
+
+  /** Says that psync itself begins to change these paths: looks at them wait. */
+  hold(paths: readonly RelPath[]): void {
+    this.#settle.hold(paths);
+  }
+
+  /** Ends a `hold`, once what was made is remembered. */
+  release(paths: readonly RelPath[]): void {
+    this.#settle.release(paths);
+    this.pump();
+  }
+
+  /** Remembers what was handed out by another way than an event. */
+  remember({ observation, stat }: Sighting): void {
+    const { known } = this.#parts;
+    const { kind, path } = observation;
+    if (kind === "present") known.remember(path, stat, { isOwn: false, isRacy: this.#isRacy(stat) });
+    else if (kind === "absent") known.remember(path, null, { isOwn: false, isRacy: false });
+    else known.forget(path);
+  }
+
+  /** Remembers what psync itself made at a path; `stat` null: nothing is there now. */
+  rememberOwn(path: RelPath, stat: RawStat | null): void {
+    this.#parts.known.remember(path, stat, { isOwn: true, isRacy: this.#isRacy(stat) });
+  }
+
+  /** Ends the events, with an error or without; what is under way ends with the processes. */
+  end(error: PsyncError | null): void {
+    this.#outbox.close(error);
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#wakeRoom();
+  }
+
+  /** Settles when nothing is under way any more; after `end` and the end of both processes. */
+  async drained(): Promise<void> {
+    await this.#newDirs?.stop();
+    await Promise.all(this.#batches);
+  }
+
+  /** Starts the looks that are due, and the timer for those that are not. */
+  pump(): void {
+    if (this.#outbox.isClosed) return;
+    while (this.#batches.size < BATCHES_MAX) {
+      const dues = this.#settle.take(BATCH_PATHS);
+      const moves = this.#takeMoves(dues);
+      if (dues.length === 0) break;
+      const batch: Promise<void> = this.#run(dues, moves).finally(() => {
+        this.#batches.delete(batch);
+        this.#wakeRoom();
+        this.pump();
+      });
+      this.#batches.add(batch);
+    }
+    this.#startTimer();
+  }
+
+  #startTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+    // With all batches under way, the end of one of them comes here again.
+    const dueMs = this.#batches.size < BATCHES_MAX ? this.#settle.nextDueMs() : null;
+    if (dueMs === null) return;
+    const { clock } = this.#parts;
+    this.#timer = clock.after(Math.max(0, dueMs - clock.nowMs()), () => this.pump());
+  }
+
+  #takeDirty(names: readonly RawDirty[]): void {
+    for (const { path, bits } of names) {
+      if (this.#isIgnored(path)) continue;
+      if ((bits & DIRTY.whole) !== 0) this.#outbox.rescan(path, "too many changes in one directory");
+      if (path === ROOT) continue; // the root itself is nobody's to synchronise
+      this.#settle.mark(path, bits & ~DIRTY.whole);
+    }
+    if (this.#settle.size > DIRTY_MAX) this.restart("too many changes at once");
+  }
+
+  #takeMove(move: Move, isDir: boolean): void {
+    const { from, to } = move;
+    const hidden = { from: this.#isIgnored(from), to: this.#isIgnored(to) };
+    if (hidden.from && hidden.to) return;
+    if (hidden.to) {
+      if (isDir) this.#watcher?.drop(to);
+      return this.#settle.mark(from, DIRTY.gone);
+    }
+    if (hidden.from) {
+      // What was ignored was never listed: its content is new, whatever is known of the name.
+      return this.#settle.mark(to, DIRTY.moved | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
+    }
+    if (isDir) {
+      this.#settle.followMove(move);
+      this.#newDirs?.followMove(move);
+    }
+    if (this.#moves.length < MOVES_MAX) this.#moves.push({ from, to });
+    this.#settle.mark(from, DIRTY.gone);
+    this.#settle.mark(to, DIRTY.moved);
+  }
+
+  #takeMount(path: RelPath): void {
+    if (path === ROOT || this.#isIgnored(path)) return;
+    this.#parts.known.forget(path);
+    this.#settle.mark(path, DIRTY.attrib);
+    this.#outbox.rescan(path, "a mount came or went");
+  }
+
+  #isIgnored(path: RelPath): boolean {
+    return isOwn(path) || this.#parts.ignore.isIgnoredDeep(path);
+  }
+
+  /** Adds both names of each rename to a batch; a rename of a path that psync changes now waits. */
+  #takeMoves(dues: Due[]): Move[] {
+    if (this.#moves.length === 0) return [];
+    const isHeld = ({ from, to }: Move) => this.#settle.isHeld(from) || this.#settle.isHeld(to);
+    const moves = this.#moves.filter((move) => !isHeld(move));
+    this.#moves = this.#moves.filter(isHeld);
+    const taken = new Set(dues.map(({ path }) => path));
+    for (const path of moves.flatMap(({ from, to }) => [from, to])) {
+      if (taken.has(path)) continue;
+      taken.add(path);
+      const due = this.#settle.takeNow(path);
+      if (due !== null) dues.push(due);
+    }
+    return moves;
+  }
+
+  async #run(dues: readonly Due[], moves: readonly Move[]): Promise<void> {
+    try {
+      const looks = await this.#look(dues);
+      await this.#outbox.post(() => this.#judge(looks, moves));
+    } catch (error) {
+      for (const { path } of dues) this.#settle.finish(path, "silent");
+      if (error instanceof SafetyHaltError) {
+        await this.#outbox.post(() => ({ kind: "root-lost", why: error.message }));
+      } else this.end(error as PsyncError);
+    }
+  }
+
+  /** Looks at each path: first without content where psync itself was the last to change it. */
+  async #look(dues: readonly Due[]): Promise<Look[]> {
+    const { known, looker } = this.#parts;
+    const own = dues.filter(({ path, bits }) => known.isOwn(path) && (bits & LOOK_DEEP) === 0);
+    const deep = dues.filter(({ bits }) => (bits & LOOK_DEEP) !== 0);
+    const rest = dues.filter(({ path, bits }) => !known.isOwn(path) && (bits & LOOK_DEEP) === 0);
+    const look = (part: readonly Due[], digests: boolean, contentLimitBytes: number) =>
+      looker.look(part.map(({ path }) => path), { digests, contentLimitBytes });
+    const [owns, deeps, rests] = await Promise.all([
+      look(own, false, 0),
+      look(deep, true, REPORT_CONTENT_BYTES),
+      look(rest, false, REPORT_CONTENT_BYTES),
+    ]);
+    const changed = own.filter(({ path }, i) => isFile(owns[i]!) && known.match(path, owns[i]!.stat) === "different");
+    const changes = await look(changed, false, REPORT_CONTENT_BYTES);
+    const found = new Map<RelPath, Sighting>();
+    for (const { observation, stat } of [...owns, ...deeps, ...rests, ...changes]) {
+      found.set(observation.path, { observation, stat });
+    }
+    return dues.map((due) => ({ due, sighting: found.get(due.path)! }));
+  }
+
+  #judge(looks: readonly Look[], moves: readonly Move[]): EndpointEvent | null {
+    const inMoves = new Set(moves.flatMap(({ from, to }) => [from, to]));
+    const reported = new Set<RelPath>();
+    for (const look of looks) {
+      if (this.#judgeOne(look)) reported.add(look.due.path);
+    }
+    const told = moves.filter(({ from, to }) => reported.has(from) || reported.has(to));
+    const toldNames = new Set(told.flatMap(({ from, to }) => [from, to]));
+    const observations: Observation[] = [];
+    for (const { sighting: { observation } } of looks) {
+      const { path, kind } = observation;
+      // A rename is told with what was seen at both of its names, but an orphan says nothing.
+      const isTold = reported.has(path) || (inMoves.has(path) && toldNames.has(path) && kind !== "orphan");
+      if (isTold) observations.push(observation);
+    }
+    return observations.length === 0 ? null : { kind: "observed", observations, moves: told };
+  }
+
+  /** Whether a look is to be reported; remembers it, and sees to what follows from it. */
+  #judgeOne({ due, sighting }: Look): boolean {
+    const { path, bits } = due;
+    switch (sighting.observation.kind) {
+      case "present":
+        return this.#judgePresent(due, sighting);
+      case "absent": {
+        const isNews = this.#parts.known.match(path, null) !== "same";
+        if (isNews) this.remember(sighting);
+        return this.#finish(path, isNews);
+      }
+      case "orphan":
+        this.remember(sighting);
+        this.#settle.noteOrphan(path);
+        this.#settle.mark(parentOf(path), DIRTY.gone);
+        return this.#finish(path, false);
+      case "busy": {
+        const isNews = !this.#settle.isBusy(path) || (bits & LOOK_DEEP) !== 0;
+        this.remember(sighting);
+        this.#settle.finish(path, "busy");
+        return isNews;
+      }
+      case "blocked":
+        this.remember(sighting);
+        return this.#finish(path, true);
+    }
+  }
+
+  #judgePresent({ path, bits }: Due, sighting: Sighting): boolean {
+    const { known } = this.#parts;
+    const stat = sighting.stat!;
+    const match = known.match(path, stat);
+    const isDeep = (bits & LOOK_DEEP) !== 0;
+    if (stat.kind === KIND.dir) this.#judgeDir({ path, bits, stat, isKnown: match !== "different" });
+    const isWritten = (bits & (DIRTY.modified | DIRTY.closed)) !== 0;
+    if (match === "racy" && isWritten && !isDeep && stat.kind === KIND.file) {
+      this.#finish(path, false);
+      this.#settle.defer(path, { bits: LOOK_DEEP, afterMs: RACY_MS });
+      return false;
+    }
+    const isNews = match === "different" || isDeep;
+    if (isNews) this.remember(sighting);
+    return this.#finish(path, isNews);
+  }
+
+  /** Sees to what is in a directory that is new here, or another than was known. */
+  #judgeDir(
+    { path, bits, stat, isKnown }: { path: RelPath; bits: number; stat: RawStat; isKnown: boolean },
+  ): void {
+    const { known } = this.#parts;
+    const isNew = (bits & DIRTY.newDir) !== 0;
+    const isOther = known.isDir(path) && !known.isSameDir(path, stat);
+    const isOwnWork = isKnown && known.isOwn(path);
+    if (isOther || (isNew && !isOwnWork && ((bits & DIRTY.gone) !== 0 || known.isDir(path)))) {
+      // Something else may have been in it that is gone now: only a listing shows that.
+      this.#outbox.rescan(path, "another directory took this name");
+    } else if (isNew) this.#newDirs?.add(path);
+  }
+
+  #finish(path: RelPath, isReported: boolean): boolean {
+    this.#settle.finish(path, isReported ? "reported" : "silent");
+    return isReported;
+  }
+
+  #isRacy(stat: RawStat | null): boolean {
+    if (stat === null || stat.kind !== KIND.file) return false;
+    return stat.ctimeNs > BigInt(Math.floor(this.#parts.clock.wallMs() - RACY_MS)) * 1_000_000n;
+  }
+
+  /** Settles when a walk may hand on more names. */
+  async #room(): Promise<void> {
+    while (this.#settle.size > WALK_DIRTY_MAX && !this.#outbox.isClosed) {
+      await new Promise<void>((resolve) => this.#roomWaiters.push(resolve));
+    }
+  }
+
+  #wakeRoom(): void {
+    const waiters = this.#roomWaiters;
+    this.#roomWaiters = [];
+    for (const wake of waiters) wake();
+  }
+}
+
+function isFile({ observation, stat }: Sighting): boolean {
+  return observation.kind === "present" && stat?.kind === KIND.file;
+}
