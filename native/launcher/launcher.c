@@ -3,11 +3,12 @@
  *
  * DESIGN: finds the image in its own file (image.h), a place to run it from (cache.h), gives the
  * program a clean environment, and becomes the runtime by exec: same process id, same descriptors.
- * It tells the program by PSYNC_SELF, PSYNC_HASH, PSYNC_CWD and PSYNC_NATIVE what it cannot find
- * out itself, and goes to "/", because a deleted directory stops the runtime and a kept one stops
- * an umount. It reads no arguments. Exit status 3 when psync cannot be started.
+ * By PSYNC_SELF, PSYNC_HASH, PSYNC_SIZE, PSYNC_CWD and PSYNC_NATIVE it tells the program what that
+ * cannot find out itself. It goes to "/", because a deleted directory stops the runtime and a kept
+ * one stops an umount. It reads no arguments. Exit status 3 when psync cannot be started.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ extern char **environ;
 
 /* What changes how Deno, its loader or its libraries behave; somebody set it for something else. */
 static const char *const FOREIGN[] = {"DENO_", "NODE_", "OTEL_", "RUST_", "LD_", "PSYNC_SELF=", "PSYNC_HASH=",
-                                      "PSYNC_CWD=", "PSYNC_NATIVE="};
+                                      "PSYNC_CWD=", "PSYNC_NATIVE=", "PSYNC_SIZE="};
 
 static const char *const FLAGS[] = {
   "psync", "run", "-A", "-q", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--cached-only", "--no-prompt",
@@ -57,9 +58,11 @@ static void set(const char *name, const char *value) {
 
 /* Tells the program what it cannot find out itself. A working directory that is gone is not told. */
 static void describe_start(const char *self, const struct image *image, const struct place *place) {
-  char cwd[PATH_MAX];
+  char cwd[PATH_MAX], size[32];
   set("PSYNC_SELF", self);
+  snprintf(size, sizeof size, "%" PRIu64, image->size);
   set("PSYNC_HASH", image->hash);
+  set("PSYNC_SIZE", size);
   set("PSYNC_NATIVE", place->file[SECTION_NATIVE]);
   if (getcwd(cwd, sizeof cwd) != NULL && cwd[0] == '/') set("PSYNC_CWD", cwd);
   set("DENO_DIR", place->deno_dir[0] != '\0' ? place->deno_dir : "/dev/null/psync");
