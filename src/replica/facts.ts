@@ -8,6 +8,7 @@ import { Child } from "../base/process.ts";
 import type { Clock } from "../base/clock.ts";
 import { logger } from "../base/log.ts";
 import type { EndpointFacts } from "../core/endpoint.ts";
+import { parseLock } from "../core/marks.ts";
 import { type ApplyReady, CAP } from "./native_format.ts";
 
 const log = logger("replica", "facts");
@@ -48,6 +49,8 @@ export function factsOf(
   host: { readonly rsync: string | null; readonly clock: Pick<Clock, "wallMs"> },
 ): EndpointFacts {
   return {
+    processId: Deno.pid,
+    processStart: startTicksOf(Deno.readTextFileSync("/proc/self/stat")),
     hostName: ready.hostName,
     bootId: ready.bootId,
     root: ready.root,
@@ -69,16 +72,18 @@ export function factsOf(
 }
 
 /**
- * Whether the process named in the lock lives: the pid is in use and, where the lock says so in lines
- * `boot ID` and `start TICKS`, since the same boot and by the same process.
+ * Whether the process named in the lock lives: its pid is in use by a process of that start time.
+ * A lock that nobody can read has no holder.
  */
-export function lockHolderLives(
-  { lock, lockStartTicks, bootId }: Pick<ApplyReady, "lock" | "lockStartTicks" | "bootId">,
-): boolean {
+export function lockHolderLives({ lock, lockStartTicks }: Pick<ApplyReady, "lock" | "lockStartTicks">): boolean {
   if (lock === null || lockStartTicks === 0n) return false;
-  const boot = /^boot (\S+)$/m.exec(lock)?.[1];
-  const start = /^start (\d+)$/m.exec(lock)?.[1];
-  return (boot === undefined || boot === bootId) && (start === undefined || BigInt(start) === lockStartTicks);
+  return parseLock(lock)?.processStart === String(lockStartTicks);
+}
+
+/** The start time of a process in clock ticks since boot, from its /proc/PID/stat. @see proc(5) */
+export function startTicksOf(stat: string): string {
+  // WHY: the name in parentheses may hold spaces and parentheses; field 22 is the 20th after it.
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
 }
 
 /** The first line of `rsync --version`, or null where there is no rsync that runs. */
