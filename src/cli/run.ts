@@ -11,6 +11,7 @@ import { PsyncError } from "../base/errors.ts";
 import type { Report } from "../brain/report.ts";
 import type { Settings } from "../config/settings.ts";
 import { type EndSignal, exitCodeOf } from "./exit_code.ts";
+import type { FilterArguments } from "./filter_options.ts";
 import { oneLine } from "./format.ts";
 import type { Command } from "./options.ts";
 import { Stopping } from "./stopping.ts";
@@ -38,15 +39,15 @@ export interface Process {
   readonly clock: Clock;
   columns(): number;
   /** The content hash of the running build; null in a source tree. */
-  buildHash(): string | null;
+  buildHash(): Promise<string | null>;
   /** Installs a handler for a signal; the returned function takes it away. */
   onSignal(signal: EndSignal | "SIGUSR1", handler: () => void): () => void;
   /** Installs a handler for what nobody caught. */
   onUncaught(handler: (error: unknown) => void): void;
   /** Runs a session (brain/session.ts). */
   runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }>;
-  /** Runs `psync filter` with the arguments after that word. */
-  runFilter(args: readonly string[]): Promise<number>;
+  /** Runs `psync filter` (filter.ts). */
+  runFilter(options: FilterArguments): Promise<number>;
   exit(code: number): void;
 }
 
@@ -113,7 +114,7 @@ class Run {
         await this.#print((await import("./help.ts")).helpText().trimEnd());
         return 0;
       case "version":
-        await this.#print((await import("./version.ts")).versionLine(this.#process.buildHash()));
+        await this.#print((await import("./version.ts")).versionLine(await this.#process.buildHash()));
         return 0;
       case "session":
         return await this.#runSession(command);
@@ -121,8 +122,10 @@ class Run {
   }
 
   async #runFilter(args: readonly string[]): Promise<number> {
+    const { parseFilterArguments } = await import("./filter_options.ts");
+    const options = parseFilterArguments(args);
     await this.#setUpLogging(0);
-    return await this.#process.runFilter(args);
+    return await this.#process.runFilter(options);
   }
 
   async #runSession({ settings, debugLevel }: SessionCommand): Promise<number> {

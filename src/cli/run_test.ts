@@ -43,8 +43,8 @@ class FakeProcess implements Process {
   columns(): number {
     return 80;
   }
-  buildHash(): string | null {
-    return "0123456789abcdef";
+  buildHash(): Promise<string | null> {
+    return Promise.resolve("0123456789abcdef");
   }
   onSignal(signal: string, handler: () => void): () => void {
     this.handlers.set(signal, handler);
@@ -56,10 +56,10 @@ class FakeProcess implements Process {
   runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }> {
     return this.#session(settings, context);
   }
-  runFilter(args: readonly string[]): Promise<number> {
+  runFilter({ only }: { readonly only?: string }): Promise<number> {
     logger("cli", "test").warn("a warning");
     logger("cli", "test").info("a detail");
-    this.err += `filter ${args.join(" ")}\n`;
+    this.err += `filter only ${only}\n`;
     return Promise.resolve(3);
   }
   exit(code: number): void {
@@ -129,7 +129,7 @@ Deno.test("main() shows where an error comes from, and its causes, only with -d"
 });
 
 Deno.test("main() refuses a wrong command line with one line and 2", async () => {
-  for (const args of [[], ["/a"], ["--nope", "/a", "/b"], ["h:/a", "/b"], ["/a", "/b", "-e", "("]]) {
+  for (const args of [[], ["/a"], ["--nope", "/a", "/b"], ["h:/a", "/b"], ["/a", "/b", "-e", "("], ["filter", "/b"]]) {
     const process = new FakeProcess(args, () => Promise.reject(new Error("not reached")));
     assertEquals(await run(process), 2, args.join(" "));
     assertMatch(process.err, /^psync: [^\n]+\n$/);
@@ -172,7 +172,7 @@ Deno.test("main() hands settings, clock and report to the session", async () => 
 Deno.test("main() runs the filter with its arguments, and with warnings on stderr only", async () => {
   const process = new FakeProcess(["filter", "--only", "/srv"]);
   assertEquals(await run(process), 3);
-  assertStringIncludes(process.err, "filter --only /srv");
+  assertStringIncludes(process.err, "filter only /srv");
   assertStringIncludes(process.err, "a warning");
   assertEquals(process.err.includes("a detail"), false);
   assertEquals(process.out, "");

@@ -1,0 +1,8 @@
+/**
+ * psync: keeps two directory trees equal, in real time, in both directions.
+ * @module
+ */
+import { main } from "./src/cli/run.ts";
+import { systemProcess } from "./src/cli/system_process.ts";
+
+await main(systemProcess());

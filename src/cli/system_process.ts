@@ -1,0 +1,87 @@
+/**
+ * The real process for run.ts: arguments, streams, signals, and what a session or a filter is run with.
+ *
+ * No logic: each method is one step into the system. Loads the brain and the filter only when one of
+ * them is asked for. Used by main.ts.
+ * @module
+ */
+import { systemClock } from "../base/clock.ts";
+import type { Settings } from "../config/settings.ts";
+import type { FilterArguments } from "./filter_options.ts";
+import type { Process, SessionContext } from "./run.ts";
+import { callerCwd, locateLaunched, locateSelf, operands, readEnvironment } from "./self.ts";
+import { streamOf } from "./streams.ts";
+
+/** Where nobody says how wide the terminal is. */
+const DEFAULT_COLUMNS = 80;
+
+/** The process that runs this program. */
+export function systemProcess(): Process {
+  return {
+    get args() {
+      return operands();
+    },
+    get cwd() {
+      try {
+        return callerCwd();
+      } catch {
+        return null; // only a relative root needs it, and is then refused by name
+      }
+    },
+    pid: Deno.pid,
+    clock: systemClock,
+    stdout: streamOf(Deno.stdout, systemClock),
+    stderr: streamOf(Deno.stderr, systemClock),
+    hasTerminal: Deno.stdin.isTerminal() || Deno.stdout.isTerminal() || Deno.stderr.isTerminal(),
+    canRedraw: !["", "dumb"].includes(Deno.env.get("TERM") ?? ""),
+    columns,
+    buildHash,
+    onSignal(signal, handler) {
+      Deno.addSignalListener(signal, handler);
+      return () => Deno.removeSignalListener(signal, handler);
+    },
+    onUncaught,
+    runSession,
+    runFilter,
+    exit: (code) => Deno.exit(code),
+  };
+}
+
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return DEFAULT_COLUMNS;
+  }
+}
+
+async function buildHash(): Promise<string | null> {
+  if (Deno.build.standalone) return (await locateSelf()).hash;
+  return locateLaunched(readEnvironment())?.hash ?? null;
+}
+
+function onUncaught(handler: (error: unknown) => void): void {
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    handler(event.reason);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    handler(event.error);
+  });
+}
+
+async function runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }> {
+  const [{ runSession }, { archiveDir }, self] = await Promise.all([
+    import("../brain/session.ts"),
+    import("../archive/location.ts"),
+    locateSelf(),
+  ]);
+  const stateDir = archiveDir({ env: readEnvironment(), isRootUser: Deno.uid() === 0 });
+  return await runSession(settings, { ...context, self, stateDir });
+}
+
+async function runFilter(options: FilterArguments): Promise<number> {
+  const [{ runFilter }, { nativePath }] = await Promise.all([import("./filter.ts"), locateSelf()]);
+  return await runFilter({ ...options, nativePath });
+}
