@@ -341,7 +341,7 @@ function mergeEntry(at: Case, source: Side | null): Entry {
   const tie = tieOf(at);
   const pick = <T>(of: (entry: Entry) => T, same: (a: T, b: T) => boolean): T => threeWay(heirs, { of, same, tie });
   const mode = model.kind === "link" ? model.mode : pick((entry) => entry.mode, Object.is);
-  const owner = pick((entry) => entry.owner, sameOwner) ?? anyOwner(heirs);
+  const owner = isOwnerUntold(heirs, source) ? null : pick((entry) => entry.owner, sameOwner) ?? anyOwner(heirs);
   const mtimeNs = source !== null || model.kind !== "file" ? model.mtimeNs : pick((entry) => entry.mtimeNs, Object.is);
   if (model.kind !== "file") return { ...model, mode, owner };
   return { ...model, mode, owner, mtimeNs, digest: source === null ? sharedDigest(at) : model.digest };
@@ -402,6 +402,12 @@ function threeWay<T>(heirs: Heirs, field: Field<T>): T {
     if (field.same(values.right, was)) return values.left;
   }
   return values[field.tie];
+}
+
+/** Whether the owner of one side is not known, so that no agreement on it can be recorded (I4). */
+function isOwnerUntold(heirs: Heirs, source: Side | null): boolean {
+  const isTold = (entry: Entry | null) => entry === null || entry.owner !== null;
+  return source === null && (heirs.base?.owner ?? null) === null && !(isTold(heirs.left) && isTold(heirs.right));
 }
 
 /** An owner that anybody knows. */
