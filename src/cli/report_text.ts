@@ -172,6 +172,9 @@ export const REASON: Readonly<Record<ProblemReason, string>> = {
   skipped: "it differs and is left alone until one side changes it (-k)",
 };
 
+/** Reasons to which a detail adds nothing. */
+const SAYS_ALL: ReadonlySet<ProblemReason> = new Set(["busy", "skipped", "not-empty"]);
+
 /** One path that is not synchronised. */
 export function problemLine(problem: Problem): string {
   return `Not synchronised: ${showPath(problem.path) || "the root"}${reasonText(problem)}`;
@@ -180,7 +183,8 @@ export function problemLine(problem: Problem): string {
 /** Side, reason and detail, as they follow a path. */
 export function reasonText({ side, reason, detail }: Problem): string {
   const where = side === null ? "" : ` (${side})`;
-  return `${where}: ${REASON[reason]}${detail === "" ? "" : ` [${oneLine(detail)}]`}`;
+  const isTold = detail === "" || SAYS_ALL.has(reason);
+  return `${where}: ${REASON[reason]}${isTold ? "" : ` [${oneLine(detail)}]`}`;
 }
 
 /** What a missing feature of a file system means. */
