@@ -97,7 +97,7 @@ class Names {
   async idOf(name: string): Promise<number | null> {
     const known = this.#idOf.get(name);
     if (known !== undefined) return known;
-    const line = ASKABLE.test(name) && name.isWellFormed() && !DECIMAL.test(name)
+    const line = ASKABLE.test(name) && name.isWellFormed() && !/^\d+$/.test(name)
       ? await this.#sources.ask(this.#table, name)
       : null;
     if (line !== null) this.#learn(line);
