@@ -185,10 +185,10 @@ export class ConsoleReport implements Report {
   }
 
   /** Says what is left to say once the session has ended. Of a live one everything was said before. */
-  end(options: { readonly isDryRun: boolean }): void {
+  end({ isPlanWhole }: { readonly isPlanWhole: boolean }): void {
     this.#quiet();
     this.#gate.close();
-    if (options.isDryRun) this.#say(`Dry run: ${countText(this.#planned, "line")} of a plan, nothing was changed`);
+    if (isPlanWhole) this.#say(`Dry run: ${countText(this.#planned, "line")} of a plan, nothing was changed`);
     else if (!this.#options.isLive || this.#isFirstSync) this.#listLeftOvers();
   }
 

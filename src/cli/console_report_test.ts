@@ -59,7 +59,7 @@ Deno.test("ConsoleReport tells conflicts and problems one by one once it is live
   assertEquals(log.length, 20);
   await clock.advance(10_000);
   assertEquals(log.at(-1), "e ... and 82 more; kill -USR1 7 lists all that stands");
-  report.end({ isDryRun: false });
+  report.end({ isPlanWhole: false });
   assertEquals([log.length, clock.pending], [21, 0]);
 });
 
@@ -72,7 +72,7 @@ Deno.test("ConsoleReport says at the end of -s what is left, with where each los
   report.firstSyncDone(someSummary({ conflicts: 1, blocked: 24 }));
   assertEquals(log.some((line) => line.includes("kill")), false);
   log.length = 0;
-  report.end({ isDryRun: false });
+  report.end({ isPlanWhole: false });
   assertStringIncludes(log[0]!, "/a/.psync/trash/t/c");
   assertStringIncludes(log[1]!, "p1 (right)");
   assertEquals(log.length, 22);
@@ -139,7 +139,7 @@ Deno.test("ConsoleReport is silent about live work that keeps up", async () => {
 Deno.test("ConsoleReport prints a plan to stdout and counts its lines", async () => {
   const { report, log } = setUp({ isLive: false });
   await report.plan({ kind: "create", target: "right", path: path("a"), entryKind: "file", sizeBytes: 1 });
-  report.end({ isDryRun: true });
+  report.end({ isPlanWhole: true });
   assertEquals(log, ["o -> create   a", "e Dry run: 1 line of a plan, nothing was changed"]);
 });
 

@@ -147,11 +147,14 @@ class Run {
       const lines = state === null ? ["State: starting"] : stateLines(state);
       for (const line of lines) this.#terminal.err(line);
     });
+    let isPlanWhole = false;
     try {
       const session = this.#process.runSession(settings, { report, clock, signal: stopping.signal });
-      return await this.#untilEnd(session, stopping);
+      const exitCode = await this.#untilEnd(session, stopping);
+      isPlanWhole = settings.dryRun && stopping.exitCode === null;
+      return exitCode;
     } finally {
-      report.end({ isDryRun: settings.dryRun && stopping.exitCode === null });
+      report.end({ isPlanWhole });
       forget();
     }
   }

@@ -250,6 +250,13 @@ Deno.test("main() prints the state at SIGUSR1 and goes on", async () => {
   assertMatch(process.err, /^State: starting\nState: live, /);
 });
 
+Deno.test("main() says that a plan is whole only where it is", async () => {
+  const whole = new FakeProcess(["-n", "/a", "/b"]);
+  assertEquals([await run(whole), whole.err], [0, "Dry run: 0 lines of a plan, nothing was changed\n"]);
+  const broken = new FakeProcess(["-n", "/a", "/b"], () => Promise.reject(new errors.SetupError("Cannot x")));
+  assertEquals([await run(broken), broken.err], [3, "psync: Cannot x\n"]);
+});
+
 Deno.test("main() ends a dry run whose reader left, and no live session", async () => {
   const plan = new FakeProcess(["-n", "/a", "/b"], async (_settings, { report, signal }) => {
     plan.isOutBroken = true;
