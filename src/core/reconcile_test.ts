@@ -335,3 +335,29 @@ Deno.test("reconcile() treats another kind as another content", () => {
     }),
   );
 });
+
+Deno.test("reconcile() gives an edit its own time, whatever was touched on the other side", () => {
+  const base = row(file("a"));
+  const entry = file("b");
+  const touched = file("a", { mtimeNs: TOUCHED_NS });
+  assertEquals(
+    decide(base, fresh(entry), worked(base.right, touched), "right"),
+    change({ entry, right: { kind: "put", entry, from: "left", disposal: "drop" } }),
+  );
+  const conflict = decide(base, fresh(entry), fresh(file("c", { mtimeNs: TOUCHED_NS })), "left");
+  assert(conflict.kind === "change");
+  assertEquals(conflict.entry, entry);
+});
+
+Deno.test("reconcile() does not take the archived time on both sides for equal content", () => {
+  const entry = file("a", { isRead: false });
+  assertEquals(decide(row(entry), fresh(entry), fresh(entry)), { kind: "compare", sides: ["left", "right"] });
+});
+
+Deno.test("reconcile() asks only for the digests that it lacks", () => {
+  const base = row(file("a"));
+  const unread = file("a", { isRead: false });
+  assertEquals(decide(base, fresh(unread), fresh(file("b", { isRead: false }))), { kind: "compare", sides: ["left"] });
+  assertEquals(decide(base, fresh(unread), fresh(unread)), { kind: "compare", sides: ["left", "right"] });
+  assertEquals(decide(base, UNCHANGED, fresh(unread)), { kind: "compare", sides: ["right"] });
+});
