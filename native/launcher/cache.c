@@ -126,18 +126,17 @@ static int place_section(const struct image *image, enum section_kind kind, int 
 }
 
 /* Makes the directories of this image the newest, then lets old ones go. */
-static void keep_newest(const struct image *image, int top, int lib, const char *path) {
+static void keep_newest(const struct image *image, int lib, const char *path) {
   char id[SECTION_ID_SIZE + 1];
   for (int kind = 0; kind < SECTIONS; kind++) {
     section_id(&image->section[kind], id);
     utimensat(lib, id, NULL, AT_SYMLINK_NOFOLLOW);
   }
-  utimensat(top, image->hash, NULL, AT_SYMLINK_NOFOLLOW);
-  purge_cache(top, lib, path);
+  purge_cache(lib, path);
 }
 
 /* Places every section below `path`, which is BASE/psync/lib. Returns 0 or -1 with errno. */
-static int fill_lib(const struct image *image, int top, int lib, const char *path, struct place *place) {
+static int fill_lib(const struct image *image, int lib, const char *path, struct place *place) {
   bool is_new = false;
   for (int kind = 0; kind < SECTIONS; kind++) {
     int result = place_section(image, kind, lib, path, place->file[kind]);
@@ -148,7 +147,7 @@ static int fill_lib(const struct image *image, int top, int lib, const char *pat
   char program[PATH_MAX];
   section_id(&image->section[SECTION_PROGRAM], id);
   if (path_join(program, path, "/", id) < 0 || path_join(place->deno_dir, program, "/", "deno") < 0) return -1;
-  if (is_new) keep_newest(image, top, lib, path);
+  if (is_new) keep_newest(image, lib, path);
   return 0;
 }
 
@@ -170,7 +169,7 @@ static int fill_base(const struct image *image, int base, const char *path, stru
   int top = own_dir(base, "psync");
   if (top >= 0) lib = own_dir(top, "lib");
   if (lib >= 0 && path_join(lib_path, path, "/", "psync/lib") == 0) {
-    result = fill_lib(image, top, lib, lib_path, place);
+    result = fill_lib(image, lib, lib_path, place);
   }
   int err = errno;
   if (lib >= 0) close(lib);

@@ -21,10 +21,9 @@
 
 #define KEPT 2
 #define LEFTOVER_AGE_S 3600
-#define BUILD_ID_SIZE (2 * SHA256_SIZE)
 
 struct candidate {
-  char name[BUILD_ID_SIZE + 1];
+  char name[SECTION_ID_SIZE + 1];
   struct timespec mtime;
 };
 
@@ -39,22 +38,22 @@ static int by_age(const void *a, const void *b) {
   return x->tv_nsec < y->tv_nsec ? 1 : x->tv_nsec > y->tv_nsec ? -1 : 0;
 }
 
-/* Adds directory `name` if it is named by `len` hex digits and holds `file`. */
-static void consider(struct candidates *found, int parent, const char *name, size_t len, const char *file) {
+/* Adds directory `name` if it is named like a section and holds `file`. */
+static void consider(struct candidates *found, int parent, const char *name, const char *file) {
   struct stat st;
   char path[PATH_MAX];
-  if (!is_hex(name, len) || path_join(path, name, "/", file) < 0) return;
+  if (!is_hex(name, SECTION_ID_SIZE) || path_join(path, name, "/", file) < 0) return;
   if (fstatat(parent, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return;
   if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode)) return;
   struct candidate *list = realloc(found->list, (found->len + 1) * sizeof *list);
   if (list == NULL) return;
   found->list = list;
-  memcpy(list[found->len].name, name, len + 1);
+  memcpy(list[found->len].name, name, SECTION_ID_SIZE + 1);
   list[found->len++].mtime = st.st_mtim;
 }
 
 /* Lists the directories in `parent` that hold `file`, newest first. */
-static struct candidates find(int parent, size_t len, const char *file) {
+static struct candidates find(int parent, const char *file) {
   struct candidates found = {0};
   int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -63,7 +62,7 @@ static struct candidates find(int parent, size_t len, const char *file) {
     return found;
   }
   for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-    consider(&found, parent, entry->d_name, len, file);
+    consider(&found, parent, entry->d_name, file);
   }
   closedir(dir);
   if (found.len > 0) qsort(found.list, found.len, sizeof *found.list, by_age);
@@ -75,18 +74,15 @@ static bool is_used(const char *path, const char *name) {
   return path_join(dir, path, "/", name) < 0 || is_running_below(dir);
 }
 
-void purge_cache(int top, int lib, const char *path) {
+void purge_cache(int lib, const char *path) {
   static const char *const files[] = {"psync", "psync.js", "psync-native"};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-    struct candidates found = find(lib, SECTION_ID_SIZE, files[i]);
+    struct candidates found = find(lib, files[i]);
     for (size_t k = KEPT; k < found.len; k++) {
       if (!is_used(path, found.list[k].name)) remove_tree(lib, found.list[k].name);
     }
     free(found.list);
   }
-  struct candidates builds = find(top, BUILD_ID_SIZE, "psync");
-  for (size_t k = KEPT; k < builds.len; k++) remove_tree(top, builds.list[k].name);
-  free(builds.list);
 }
 
 void purge_leftovers(int dir_fd) {

@@ -41,20 +41,6 @@ export async function locateSelf(): Promise<Self> {
   return locateLaunched(readEnvironment()) ?? await locateSource();
 }
 
-/**
- * Reads psync's own file again and proves that it is still the build that runs.
- *
- * Called before it is copied to another host.
- * @throws SetupError when it was replaced, changed or removed
- */
-export async function checkUnchanged(self: Self): Promise<void> {
-  const hash = await hashFile(self.path).catch((cause) => {
-    throw new SetupError(`Cannot read psync's own file "${self.path}": ${(cause as Error).message}`, { cause });
-  });
-  if (hash === self.hash) return;
-  throw new SetupError(`Cannot copy "${self.path}": it was replaced since this psync started; start psync again`);
-}
-
 /** The arguments that psync was called with, options and operands, with every byte kept. */
 export function operands(): string[] {
   return lastArguments(Deno.readFileSync("/proc/self/cmdline"), Deno.args.length);
