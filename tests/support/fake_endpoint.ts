@@ -1,0 +1,119 @@
+/**
+ * An endpoint without a disk, whose answers a test decides; it remembers what it was asked.
+ *
+ * Only for tests of what stands between a brain and an endpoint.
+ * @module
+ */
+import type { Endpoint, EndpointEvent, EndpointFacts, LookOptions } from "../../src/core/endpoint.ts";
+import { BoundedQueue } from "../../src/base/queue.ts";
+import type { RelPath } from "../../src/core/path.ts";
+import type { CommitBatch } from "../../src/core/transition.ts";
+
+/** What the host of a fake endpoint is. */
+export const FAKE_FACTS: EndpointFacts = {
+  hostName: "fake",
+  bootId: "boot",
+  root: "/srv/fake",
+  isRootUser: true,
+  processId: 1,
+  processStart: "1",
+  fsId: "1",
+  fsType: "ext4",
+  rootInode: 2n,
+  rootDevice: 3n,
+  mountId: 4n,
+  ancestors: ["3:1"],
+  isEmpty: true,
+  pairMarker: null,
+  lock: null,
+  lockHolderLives: false,
+  reduced: [],
+  rsync: "rsync 3.5.0",
+  clockMs: 1.5,
+};
+
+/** Every path is absent, every listing empty, every transition done; a test overrides what it wants. */
+export class FakeEndpoint implements Endpoint {
+  facts: EndpointFacts = FAKE_FACTS;
+  readonly asked: { readonly name: string; readonly what: unknown }[] = [];
+  isDisposed = false;
+  readonly #events = new BoundedQueue<EndpointEvent>(100_000);
+  #counter = 0;
+
+  #note(name: string, what: unknown): void {
+    this.asked.push({ name, what });
+  }
+
+  report(event: EndpointEvent): void {
+    this.#events.tryPush(event);
+  }
+
+  failEvents(error: unknown): void {
+    this.#events.close(error);
+  }
+
+  setCompareOwners(on: boolean): Promise<void> {
+    this.#note("setCompareOwners", on);
+    return Promise.resolve();
+  }
+
+  list: Endpoint["list"] = (dirs) => {
+    this.#note("list", dirs);
+    const self = (path: RelPath) => ({ kind: "busy" as const, path, began: 0 });
+    const flags = { isWatched: true, hasIgnored: false, began: 1 };
+    return Promise.resolve(
+      dirs.map((path) => ({ kind: "listed" as const, path, self: self(path), entries: [], ...flags })),
+    );
+  };
+
+  look: Endpoint["look"] = (paths, { signal: _, ...options }: LookOptions) => {
+    this.#note("look", { paths, options });
+    return Promise.resolve(paths.map((path) => ({ kind: "absent" as const, path, began: ++this.#counter })));
+  };
+
+  commit: Endpoint["commit"] = (batch: CommitBatch) => {
+    this.#note("commit", batch.transitions);
+    const done = () => ({ kind: "done" as const, ended: ++this.#counter, stamp: null, kept: null, masked: false });
+    return Promise.resolve(batch.transitions.map(done));
+  };
+
+  supply: Endpoint["supply"] = (batch, requests) => {
+    this.#note("supply", { batch, requests });
+    return Promise.resolve(requests.map(({ id }) => ({ id, kind: "supplied" as const })));
+  };
+
+  prepare: Endpoint["prepare"] = (batch, requests) => {
+    this.#note("prepare", { batch, requests });
+    return Promise.resolve(requests.map(({ id }) => ({ id, stamp: null })));
+  };
+
+  release: Endpoint["release"] = (batch) => {
+    this.#note("release", batch);
+    return Promise.resolve({ stable: [1, 2], stamps: [{ id: 3, stamp: null }] });
+  };
+
+  adopt: Endpoint["adopt"] = (marks) => {
+    this.#note("adopt", marks);
+    return Promise.resolve();
+  };
+
+  releaseLock(): Promise<void> {
+    this.#note("releaseLock", null);
+    return Promise.resolve();
+  }
+
+  sync(): Promise<void> {
+    this.#note("sync", null);
+    return Promise.resolve();
+  }
+
+  events(): AsyncIterable<EndpointEvent> {
+    return this.#events;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.isDisposed = true;
+    this.#events.close();
+    return Promise.resolve();
+  }
+}
