@@ -1,0 +1,131 @@
+/**
+ * Who the two roots are: whether they may be a pair at all, to which pair they belong, and the lock
+ * that keeps a second psync away.
+ *
+ * The checks are pure over the facts of both endpoints; nothing is written before all of them hold.
+ * @module
+ */
+import { SafetyHaltError, SetupError } from "../base/errors.ts";
+import type { Archive } from "../core/archive.ts";
+import type { EndpointFacts } from "../core/endpoint.ts";
+import { type Lock, type PairId, parseLock, parsePair } from "../core/marks.ts";
+import { showPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import type { Sides } from "./context.ts";
+import { isSuspiciouslyEmpty } from "./safety.ts";
+
+const SIDES = ["left", "right"] as const;
+
+/** The facts of both roots. */
+export type BothFacts = Sides<EndpointFacts>;
+
+/**
+ * Refuses two roots of which one is, or holds, the other: also through a bind mount, or ssh to oneself.
+ * @throws {SetupError} that names them.
+ */
+export function requireDistinct(facts: BothFacts): void {
+  const { left, right } = facts;
+  if (left.bootId !== right.bootId) return;
+  const key = (of: EndpointFacts) => `${of.rootDevice}:${of.rootInode}`;
+  const show = (of: EndpointFacts) => `"${showPath(of.root)}"`;
+  if (key(left) === key(right)) {
+    throw new SetupError(`Cannot sync ${show(left)} with ${show(right)}: they are the same directory; name two`);
+  }
+  for (const [inner, outer] of [[left, right], [right, left]] as const) {
+    if (inner.ancestors.includes(key(outer))) {
+      throw new SetupError(`Cannot sync ${show(inner)} with ${show(outer)}: one lies in the other; name two apart`);
+    }
+  }
+}
+
+/**
+ * Finds the pair's id in the marks; null where neither root has one.
+ * @throws {SetupError} where a root belongs to another pair than `known` or the other root.
+ */
+export function markedPair(facts: BothFacts, known: PairId | null): PairId | null {
+  const ids = { left: idOf(facts.left), right: idOf(facts.right) };
+  for (const side of SIDES) {
+    const wanted = known ?? ids[side === "left" ? "right" : "left"] ?? ids[side];
+    if (ids[side] !== null && ids[side] !== wanted) throw new SetupError(otherPair(facts[side]));
+  }
+  if (known === null && (ids.left === null) !== (ids.right === null)) {
+    throw new SetupError(otherPair(ids.left === null ? facts.right : facts.left));
+  }
+  return known ?? ids.left;
+}
+
+function idOf(facts: EndpointFacts): PairId | null {
+  return facts.pairMarker === null ? null : parsePair(facts.pairMarker);
+}
+
+function otherPair(facts: EndpointFacts): string {
+  const root = showPath(facts.root);
+  return `Cannot sync "${root}" on ${
+    showPath(facts.hostName)
+  }: it belongs to another pair; end that pair by removing "${root}/.psync/pair"`;
+}
+
+/**
+ * Compares the roots with what the archive knows of them from the last run.
+ * @returns the sides whose mark was lost though the root is the same: it is made again.
+ * @throws {SafetyHaltError} where a root is not the one that was synced, or is empty.
+ */
+export function requireKnownRoots(facts: BothFacts, archive: Pick<Archive, "meta" | "count">): Side[] {
+  const known = archive.count();
+  const restored: Side[] = [];
+  for (const side of SIDES) {
+    const root = `the ${side} root "${showPath(facts[side].root)}"`;
+    if (isSuspiciouslyEmpty(facts[side], known)) {
+      throw new SafetyHaltError(`Cannot go on: ${root} is empty, and ${known} paths are known in it`);
+    }
+    if (facts[side].pairMarker !== null || known === 0) continue;
+    if (!isSameRoot(facts[side], side, archive)) {
+      throw new SafetyHaltError(`Cannot go on: ${root} is another directory than before; is it mounted?`);
+    }
+    restored.push(side);
+  }
+  return restored;
+}
+
+function isSameRoot(facts: EndpointFacts, side: Side, archive: Pick<Archive, "meta">): boolean {
+  return archive.meta(`${side}.fsId`) === facts.fsId && archive.meta(`${side}.rootInode`) === String(facts.rootInode);
+}
+
+/** Notes which roots the archive is about. */
+export function noteRoots(facts: BothFacts, archive: Pick<Archive, "setMeta">): void {
+  for (const side of SIDES) {
+    archive.setMeta(`${side}.fsId`, facts[side].fsId);
+    archive.setMeta(`${side}.rootInode`, String(facts[side].rootInode));
+  }
+}
+
+/** Whether the lock of a root stands in the way, and for how long that may be. */
+export type LockState =
+  | { readonly kind: "free" }
+  /** Its brain is dead on this very host: what is left of it ends by itself. */
+  | { readonly kind: "ending" }
+  | { readonly kind: "taken"; readonly lock: Lock };
+
+/** Judges the lock of one root; `isAlive` tells of a process of this boot of this host. */
+export function lockState(
+  facts: EndpointFacts,
+  here: { readonly bootId: string; readonly isAlive: (pid: number, start: string) => boolean },
+): LockState {
+  if (facts.lock === null || !facts.lockHolderLives) return { kind: "free" };
+  const lock = parseLock(facts.lock);
+  if (lock === null) return { kind: "free" };
+  const isOurs = lock.brainBoot === here.bootId;
+  return isOurs && !here.isAlive(lock.brainPid, lock.brainStart) ? { kind: "ending" } : { kind: "taken", lock };
+}
+
+/** What is said of a lock that is taken. */
+export function takenMessage(facts: EndpointFacts, lock: Lock): string {
+  return `Cannot sync "${showPath(facts.root)}" on ${showPath(facts.hostName)}: ` +
+    `psync with pid ${lock.brainPid} on ${showPath(lock.brainHost)} works on it; stop that one first`;
+}
+
+/** The term that a new psync takes: higher than every one that either root has seen. */
+export function nextTerm(facts: BothFacts, archived: number): number {
+  const terms = SIDES.map((side) => facts[side].lock === null ? 0 : parseLock(facts[side].lock)?.term ?? 0);
+  return Math.max(archived, ...terms) + 1;
+}

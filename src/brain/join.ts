@@ -1,0 +1,133 @@
+/**
+ * Makes two open endpoints a pair: checks who they are, opens the archive, takes the locks with a
+ * new term. Nothing is written on either side before every check holds.
+ * @module
+ */
+import { ArchiveError, SetupError } from "../base/errors.ts";
+import { openArchive, quarantineArchive } from "../archive/archive.ts";
+import { archivePath, createPair, findPair, type Pair as KnownPair } from "../archive/pair_store.ts";
+import type { Archive } from "../core/archive.ts";
+import { type PairId, printLock, printPair } from "../core/marks.ts";
+import type { Sides } from "./context.ts";
+import type { Endpoint } from "../core/endpoint.ts";
+import {
+  type BothFacts,
+  lockState,
+  markedPair,
+  nextTerm,
+  noteRoots,
+  requireDistinct,
+  requireKnownRoots,
+  takenMessage,
+} from "./identity.ts";
+import type { SessionContext, SessionSettings } from "./settings.ts";
+
+const SIDES = ["left", "right"] as const;
+
+/** A pair whose archive is open and whose locks are ours. */
+export interface JoinedPair {
+  readonly id: PairId;
+  readonly archive: Archive;
+  /** Counts the runs of psync on this pair. */
+  readonly run: number;
+}
+
+/** Joins; `before` is what an earlier life of this session joined. */
+export async function joinPair(
+  endpoints: Sides<Endpoint>,
+  before: JoinedPair | null,
+  settings: SessionSettings,
+  context: SessionContext,
+): Promise<JoinedPair> {
+  const facts = { left: endpoints.left.facts, right: endpoints.right.facts };
+  requireDistinct(facts);
+  requireUnlocked(facts);
+  const place = findPair(context.stateDir, spec(facts, settings));
+  const marked = markedPair(facts, place?.id ?? null);
+  const joined = before ?? openJoined(place, marked, { facts, settings, context });
+  const restored = requireKnownRoots(facts, joined.archive);
+  const compareOwners = facts.left.isRootUser && facts.right.isRootUser;
+  for (const side of SIDES) await endpoints[side].setCompareOwners(compareOwners);
+  await adopt(endpoints, joined, context);
+  for (const side of restored) context.report.notice({ kind: "marker-restored", side });
+  joined.archive.transact(() => noteRoots(facts, joined.archive));
+  return joined;
+}
+
+function spec(facts: BothFacts, settings: SessionSettings) {
+  return { leftRoot: facts.left.root, rightHost: settings.remoteHost, rightRoot: facts.right.root };
+}
+
+function requireUnlocked(facts: BothFacts): void {
+  for (const side of SIDES) {
+    const state = lockState(facts[side], { bootId: facts.left.bootId, isAlive });
+    if (state.kind === "taken") throw new SetupError(takenMessage(facts[side], state.lock));
+  }
+}
+
+/** Whether a process of this host still is the one that started at `start`. */
+export function isAlive(pid: number, start: string): boolean {
+  try {
+    return startTime(Deno.readTextFileSync(`/proc/${pid}/stat`)) === start;
+  } catch {
+    return false; // no such process
+  }
+}
+
+/** The 22nd field of /proc/<pid>/stat, counted behind the last parenthesis, since names may hold any. */
+export function startTime(stat: string): string {
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+}
+
+interface Opening {
+  readonly facts: BothFacts;
+  readonly settings: SessionSettings;
+  readonly context: SessionContext;
+}
+
+function openJoined(place: KnownPair | null, marked: PairId | null, opening: Opening): JoinedPair {
+  const { facts, settings, context } = opening;
+  const wanted = place ?? createPair(context.stateDir, spec(facts, settings), marked === null ? {} : { id: marked });
+  if (place === null && marked !== null) {
+    context.report.notice({
+      kind: "archive-lost",
+      why: "the roots are a pair already, of which nothing is known here",
+    });
+  }
+  const archive = openOrReplace(archivePath(context.stateDir, wanted.id), context);
+  const run = Number(archive.meta("run") ?? "0") + 1;
+  archive.transact(() => archive.setMeta("run", String(run)));
+  return { id: wanted.id, archive, run };
+}
+
+/** A broken archive is put aside: the pair is then merged without removals. */
+function openOrReplace(path: string, context: SessionContext): Archive {
+  try {
+    return openArchive(path);
+  } catch (error) {
+    if (!(error instanceof ArchiveError)) throw error;
+    quarantineArchive(path);
+    context.report.notice({ kind: "archive-lost", why: error.message });
+    return openArchive(path);
+  }
+}
+
+async function adopt(endpoints: Sides<Endpoint>, joined: JoinedPair, context: SessionContext): Promise<void> {
+  const facts = { left: endpoints.left.facts, right: endpoints.right.facts };
+  const term = nextTerm(facts, Number(joined.archive.meta("term") ?? "0"));
+  joined.archive.transact(() => joined.archive.setMeta("term", String(term)));
+  for (const side of SIDES) {
+    const { lock: oldLock, processId, processStart } = facts[side];
+    const lock = printLock({
+      processId,
+      processStart,
+      term,
+      brainHost: facts.left.hostName,
+      brainBoot: facts.left.bootId,
+      brainPid: Deno.pid,
+      brainStart: startTime(Deno.readTextFileSync("/proc/self/stat")),
+    });
+    if (oldLock !== null) context.report.notice({ kind: "lock-taken", side });
+    await endpoints[side].adopt({ pair: printPair(joined.id), lock, oldLock });
+  }
+}

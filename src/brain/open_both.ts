@@ -1,0 +1,111 @@
+/**
+ * Opens the two endpoints of a pair: the left one in process, the right one in process or through
+ * ssh, and with them the way by which rsync gets from one to the other.
+ * @module
+ */
+import { SetupError } from "../base/errors.ts";
+import type { Endpoint } from "../core/endpoint.ts";
+import { showPath } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import { LocalEndpoint } from "../endpoint/local.ts";
+import { BulkLink } from "../endpoint/bulk_link.ts";
+import { connectSsh } from "../endpoint/ssh.ts";
+import { type RsyncEnd, runRsync } from "../transfer/rsync.ts";
+import type { RunRsync } from "./bulk.ts";
+import type { Sides } from "./context.ts";
+import type { SessionContext, SessionSettings } from "./settings.ts";
+
+/** How long a first connection may take. */
+const CONNECT_TIMEOUT_MS = 15_000;
+
+/** Both endpoints, open. Disposing of it ends everything that was started for them. */
+export interface OpenedPair extends AsyncDisposable {
+  readonly endpoints: Sides<Endpoint>;
+  readonly runRsync: RunRsync;
+  /** Whether psync was copied to the other host. */
+  readonly deployed: boolean;
+}
+
+/** Opens both, the left one first; where the second fails the first is closed again. */
+export async function openBoth(settings: SessionSettings, context: SessionContext): Promise<OpenedPair> {
+  await using stack = new AsyncDisposableStack();
+  let deployed = false;
+  const left = stack.use(await openLocal(settings, context, settings.left));
+  const right = settings.remoteHost === null
+    ? stack.use(await openLocal(settings, context, settings.right))
+    : stack.use(await openRemote(settings.remoteHost, settings, context, () => deployed = true));
+  const endpoints = { left, right };
+  if (settings.remoteHost !== null) requireRsync(endpoints, settings.remoteHost);
+  const aborted = new AbortController();
+  stack.defer(() => aborted.abort());
+  const run = await makeRunRsync(endpoints, settings, context, { stack, signal: aborted.signal });
+  const owned = stack.move();
+  return { endpoints, runRsync: run, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+async function openLocal(settings: SessionSettings, context: SessionContext, root: string): Promise<LocalEndpoint> {
+  const absolute = root.startsWith("/") ? root : `${settings.cwd}/${root}`;
+  return await LocalEndpoint.open({
+    root: absolute,
+    excludes: settings.excludes,
+    nativePath: context.self.nativePath,
+    clock: context.clock,
+  });
+}
+
+async function openRemote(
+  host: string,
+  settings: SessionSettings,
+  context: SessionContext,
+  onDeployed: () => void,
+): Promise<Endpoint> {
+  return await connectSsh({
+    host,
+    ...(settings.sshCommand === null ? {} : { sshCommand: settings.sshCommand }),
+    root: settings.right,
+    excludes: settings.excludes,
+    self: context.self,
+    clock: context.clock,
+    signal: context.signal,
+    connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    onProgress: (progress) => {
+      onDeployed();
+      context.report.deploying(progress);
+    },
+  });
+}
+
+/** rsync is needed on both hosts. */
+function requireRsync(endpoints: Sides<Endpoint>, host: string): void {
+  const missing = endpoints.left.facts.rsync === null
+    ? "this host"
+    : endpoints.right.facts.rsync === null
+    ? showPath(host)
+    : null;
+  if (missing !== null) {
+    throw new SetupError(`Cannot find rsync on ${missing}: install it there (apt-get install rsync)`);
+  }
+}
+
+async function makeRunRsync(
+  endpoints: Sides<Endpoint>,
+  settings: SessionSettings,
+  context: SessionContext,
+  life: { readonly stack: AsyncDisposableStack; readonly signal: AbortSignal },
+): Promise<RunRsync> {
+  const { nativePath } = context.self;
+  const hosts: Sides<string | null> = { left: null, right: settings.remoteHost };
+  const end = (side: Side): RsyncEnd => ({ root: endpoints[side].facts.root, host: hosts[side] });
+  const link = settings.remoteHost === null ? null : life.stack.use(
+    await BulkLink.open({
+      host: settings.remoteHost,
+      ...(settings.sshCommand === null ? {} : { sshCommand: settings.sshCommand }),
+      clock: context.clock,
+    }),
+  );
+  return async (batch, from) => {
+    const target = end(from === "left" ? "right" : "left");
+    const shell = link === null ? null : link.rsyncShell();
+    return await runRsync({ source: end(from), target, batch, shell, extra: [] }, { nativePath, signal: life.signal });
+  };
+}

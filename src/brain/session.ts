@@ -1,0 +1,281 @@
+/**
+ * A session: from the command line's settings to two equal trees, for as long as it is wanted.
+ *
+ * Opens both endpoints, lets a `Pair` work, and starts again from the archive when a link is lost
+ * (for ever, with a delay that grows) or a root comes back after a halt. Called by cli/run.ts; the
+ * only exports besides types.
+ * @module
+ */
+import { EndpointLostError, PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
+import type { Archive } from "../core/archive.ts";
+import { compileIgnore } from "../core/ignore.ts";
+import type { Sides } from "./context.ts";
+import { runDryRun } from "./dry_run.ts";
+import { lockState } from "./identity.ts";
+import { isAlive, type JoinedPair, joinPair } from "./join.ts";
+import { openBoth, type OpenedPair } from "./open_both.ts";
+import { Pair } from "./pair.ts";
+import type { SessionPhase, SessionState, SideState } from "./report.ts";
+import type { Outcome, SessionContext, SessionSettings } from "./settings.ts";
+import { Status } from "./status.ts";
+
+export type { Outcome, SelfBinary, SessionContext, SessionSettings } from "./settings.ts";
+
+/** The delay before a lost link is tried again, at first and at most. */
+const RECONNECT_FIRST_MS = 1_000;
+const RECONNECT_MAX_MS = 15_000;
+/** How often a halted pair looks whether its root is back. */
+const HALT_POLL_MS = 5_000;
+/** With --sync-only a link that stays away this long ends the session. */
+const SYNC_ONLY_LINK_MS = 60_000;
+/** How long a dead psync's other half may take to end, and how often it is looked at. */
+const LOCK_ENDING_MS = 35_000;
+const LOCK_POLL_MS = 500;
+/** How long the end may take: what is under way, then the marks. */
+const STOP_MS = 2_000;
+
+/**
+ * Runs a session to its end.
+ * @throws {SetupError} where it could not begin; {UsageError} for settings that cannot be.
+ */
+export async function runSession(settings: SessionSettings, context: SessionContext): Promise<Outcome> {
+  return settings.dryRun ? await runDryRun(settings, context) : await new Session(settings, context).run();
+}
+
+class Session {
+  readonly #settings: SessionSettings;
+  readonly #context: SessionContext;
+  readonly #status: Status;
+  readonly #ended = new AbortController();
+  readonly #startedMs: number;
+  #phase: SessionPhase = "connecting";
+  #why: string | null = null;
+  #joined: JoinedPair | null = null;
+  #pair: Pair | null = null;
+  #opened: OpenedPair | null = null;
+  #facts: SessionState["left"]["facts"][] = [null, null];
+  #isFirstDone = false;
+  #hasConnected = false;
+  #downSinceMs: number | null = null;
+  #endingSinceMs: number | null = null;
+  #reconnects = 0;
+
+  constructor(settings: SessionSettings, context: SessionContext) {
+    this.#settings = settings;
+    this.#context = context;
+    this.#status = new Status(context.report);
+    this.#startedMs = context.clock.nowMs();
+  }
+
+  async run(): Promise<Outcome> {
+    this.#context.report.attach(() => this.#state());
+    const onAbort = () => this.#ended.abort();
+    this.#context.signal.addEventListener("abort", onAbort, { once: true });
+    if (this.#context.signal.aborted) onAbort();
+    try {
+      await this.#runLives();
+    } finally {
+      this.#context.signal.removeEventListener("abort", onAbort);
+      this.#phase = "stopping";
+      this.#joined?.archive[Symbol.dispose]();
+    }
+    return { exitCode: this.#settings.syncOnly ? this.#syncOnlyExit() : 0 };
+  }
+
+  /** One life of the endpoints after another. */
+  async #runLives(): Promise<void> {
+    let delayMs = RECONNECT_FIRST_MS;
+    while (!this.#ended.signal.aborted) {
+      try {
+        await this.#oneLife(() => delayMs = RECONNECT_FIRST_MS);
+      } catch (error) {
+        if (this.#ended.signal.aborted) return;
+        if (!await this.#survive(error, delayMs)) return;
+        delayMs = Math.min(RECONNECT_MAX_MS, delayMs * 2);
+      }
+    }
+  }
+
+  async #oneLife(onConnected: () => void): Promise<void> {
+    if (this.#settings.remoteHost !== null && !this.#hasConnected) {
+      this.#context.report.notice({ kind: "connecting", host: this.#settings.remoteHost });
+    }
+    await using opened = await openBoth(this.#settings, { ...this.#context, signal: this.#ended.signal });
+    if (this.#isLockEnding(opened)) {
+      throw new EndpointLostError("Cannot take the lock: an earlier psync is still ending");
+    }
+    this.#joined = await joinPair(opened.endpoints, this.#joined, this.#settings, this.#context);
+    this.#opened = opened;
+    onConnected();
+    this.#connected(opened);
+    try {
+      await this.#work(opened, this.#joined);
+    } finally {
+      this.#opened = null;
+      this.#pair = null;
+      await this.#leave(opened);
+    }
+  }
+
+  /** Whether what is left of a psync that died on this host still holds a root; it ends by itself. */
+  #isLockEnding(opened: OpenedPair): boolean {
+    const { left, right } = opened.endpoints;
+    const isEnding = [left, right].some(({ facts }) =>
+      lockState(facts, { bootId: left.facts.bootId, isAlive }).kind === "ending"
+    );
+    const now = this.#context.clock.nowMs();
+    this.#endingSinceMs = isEnding ? this.#endingSinceMs ?? now : null;
+    return isEnding;
+  }
+
+  #connected(opened: OpenedPair): void {
+    const { report, clock } = this.#context;
+    const { left, right } = opened.endpoints;
+    this.#facts = [left.facts, right.facts];
+    if (this.#phase === "halted") report.healed();
+    else if (this.#downSinceMs !== null) report.linkBack({ downMs: clock.nowMs() - this.#downSinceMs });
+    else report.connected({ left: left.facts, right: right.facts, deployed: opened.deployed });
+    if (this.#hasConnected) this.#reconnects++;
+    for (const [side, facts] of [["left", left.facts], ["right", right.facts]] as const) {
+      if (!this.#hasConnected && facts.reduced.length > 0) {
+        report.notice({ kind: "reduced", side, features: facts.reduced });
+      }
+    }
+    this.#hasConnected = true;
+    this.#downSinceMs = null;
+    this.#why = null;
+    this.#phase = this.#isFirstDone ? "live" : "first-sync";
+  }
+
+  async #work(opened: OpenedPair, joined: JoinedPair): Promise<void> {
+    const { report, clock } = this.#context;
+    const startMs = clock.nowMs();
+    const pair = new Pair({
+      endpoints: opened.endpoints,
+      archive: joined.archive,
+      status: this.#status,
+      report,
+      clock,
+      ignore: compileIgnore(this.#settings.excludes),
+      offsetNs: offsetNs(opened, clock.wallMs()),
+      settings: { force: this.#settings.force, skipInitialSync: this.#settings.skipInitialSync, run: joined.run },
+      runRsync: opened.runRsync,
+      onFirstSync: () => this.#firstSynced(startMs),
+    });
+    this.#pair = pair;
+    await pair.run(this.#ended.signal);
+  }
+
+  #firstSynced(startMs: number): void {
+    this.#phase = "live";
+    if (this.#isFirstDone) return;
+    this.#isFirstDone = true;
+    const ms = this.#context.clock.nowMs() - startMs;
+    this.#context.report.firstSyncDone(this.#status.summary({ ms, heldRemovals: this.#heldCount() }));
+    if (this.#settings.syncOnly) this.#ended.abort();
+  }
+
+  /** Gives the locks back; what does not answer in time is left to its host. */
+  async #leave(opened: OpenedPair): Promise<void> {
+    const { clock } = this.#context;
+    const gone = Promise.allSettled([opened.endpoints.left.releaseLock(), opened.endpoints.right.releaseLock()]);
+    const timeout = new AbortController();
+    await Promise.race([gone, clock.sleep(STOP_MS, timeout.signal).catch(() => {})]);
+    timeout.abort();
+  }
+
+  /** Decides what an error means for the session; resolves to false where it is over. */
+  async #survive(error: unknown, delayMs: number): Promise<boolean> {
+    if (!(error instanceof PsyncError)) throw error;
+    if (error instanceof SafetyHaltError) return await this.#halt(error);
+    const { clock, report } = this.#context;
+    if (this.#endingSinceMs !== null && clock.nowMs() - this.#endingSinceMs < LOCK_ENDING_MS) {
+      return await this.#wait(LOCK_POLL_MS);
+    }
+    const isRetried = error instanceof EndpointLostError || error instanceof SetupError;
+    if (!this.#hasConnected || !isRetried) throw error;
+    this.#downSinceMs ??= clock.nowMs();
+    if (this.#settings.syncOnly && clock.nowMs() - this.#downSinceMs > SYNC_ONLY_LINK_MS) {
+      throw new SetupError(`Cannot reach the other side for ${SYNC_ONLY_LINK_MS / 1000} s: ${error.message}`, {
+        cause: error,
+      });
+    }
+    if (this.#phase !== "link-lost") report.linkLost({ why: error.message, retryMs: delayMs });
+    this.#phase = "link-lost";
+    this.#why = error.message;
+    return await this.#wait(delayMs);
+  }
+
+  async #halt(error: SafetyHaltError): Promise<boolean> {
+    if (this.#settings.syncOnly) throw error;
+    if (this.#phase !== "halted") this.#context.report.halted({ why: error.message });
+    this.#phase = "halted";
+    this.#why = error.message;
+    return await this.#wait(HALT_POLL_MS);
+  }
+
+  async #wait(ms: number): Promise<boolean> {
+    await this.#context.clock.sleep(ms, this.#ended.signal).catch(() => {});
+    return !this.#ended.signal.aborted;
+  }
+
+  #heldCount(): number {
+    return this.#archive()?.holds().reduce((sum, hold) => sum + hold.paths.length, 0) ?? 0;
+  }
+
+  #archive(): Archive | null {
+    return this.#joined?.archive ?? null;
+  }
+
+  #syncOnlyExit(): number {
+    const left = this.#status.countProblems(({ reason }) => reason !== "special" && reason !== "mount");
+    if (this.#heldCount() > 0) return 4;
+    if (left > 0 || !this.#isFirstDone) return 1;
+    return this.#status.totalConflicts > 0 ? 5 : 0;
+  }
+
+  #state(): SessionState {
+    const archive = this.#phase === "stopping" ? null : this.#archive();
+    const context = this.#pair?.context ?? null;
+    const { clock } = this.#context;
+    const oldest = context?.board.oldestMs() ?? null;
+    return {
+      phase: this.#phase,
+      why: this.#why,
+      left: this.#sideState("left"),
+      right: this.#sideState("right"),
+      archived: archive?.count() ?? 0,
+      inFlight: context === null ? [] : [...context.flights.shown()],
+      waiting: context?.board.size ?? 0,
+      conflicts: archive?.conflicts() ?? [],
+      holds: archive?.holds() ?? [],
+      problems: [...this.#status.problems.values()],
+      totals: {
+        runMs: clock.nowMs() - this.#startedMs,
+        files: this.#status.totalFiles,
+        bytes: this.#status.totalBytes,
+        conflicts: this.#status.totalConflicts,
+        reconnects: this.#reconnects,
+      },
+      lagMs: oldest === null ? null : clock.nowMs() - oldest,
+    };
+  }
+
+  #sideState(side: keyof Sides<unknown>): SideState {
+    const host = side === "right" && this.#settings.remoteHost !== null ? `${this.#settings.remoteHost}:` : "";
+    return {
+      given: host + this.#settings[side],
+      isConnected: this.#opened !== null,
+      facts: this.#facts[side === "left" ? 0 : 1] ?? null,
+      watches: null,
+      unwatched: this.#pair?.unwatched[side].size ?? 0,
+    };
+  }
+}
+
+/** What must be added to the right's clock to get the left's; its answer is as old as half a round trip at most. */
+function offsetNs(opened: OpenedPair, wallMs: number): bigint {
+  const { left, right } = opened.endpoints;
+  if (left.facts.bootId === right.facts.bootId) return 0n;
+  return BigInt(Math.round(wallMs - right.facts.clockMs)) * 1_000_000n;
+}

@@ -1,0 +1,49 @@
+/**
+ * What a session is started with, and what it is given to work with.
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Report } from "./report.ts";
+
+/** What the user chose. */
+export interface SessionSettings {
+  /** As given, decoded as names are (core/path.ts); relative to `cwd`. */
+  readonly left: string;
+  /** As given; relative to `cwd`, or on another host to the login directory. */
+  readonly right: string;
+  readonly cwd: string;
+  /** `[user@]host`; null: both roots are on this host. */
+  readonly remoteHost: string | null;
+  readonly sshCommand: string | null;
+  readonly excludes: readonly string[];
+  readonly dryRun: boolean;
+  readonly syncOnly: boolean;
+  readonly skipInitialSync: boolean;
+  readonly force: boolean;
+}
+
+/** The file that psync is, and the helper in it. */
+export interface SelfBinary {
+  readonly path: string;
+  /** SHA-256 of the file, hex. */
+  readonly hash: string;
+  readonly sizeBytes: number;
+  /** Where psync-native lies. */
+  readonly nativePath: string;
+}
+
+/** What a session works with. */
+export interface SessionContext {
+  readonly self: SelfBinary;
+  readonly report: Report;
+  readonly clock: Clock;
+  /** Ends the session; it then stops within 5 s. */
+  readonly signal: AbortSignal;
+  /** Where archives lie (archive/location.ts). */
+  readonly stateDir: string;
+}
+
+/** How a session ended. */
+export interface Outcome {
+  readonly exitCode: number;
+}

@@ -1,0 +1,307 @@
+/**
+ * An endpoint over a tree in memory, as slow, as interleaved and as exact as the real one: every
+ * step of a method waits for its turn, so that users and both endpoints meet in any order.
+ *
+ * Transitions follow core/transition.ts: what is not as expected is not changed, what is displaced
+ * against expectation is kept (here: in `trash`).
+ * @module
+ */
+import { BoundedQueue } from "../../src/base/queue.ts";
+import { EndpointLostError } from "../../src/base/errors.ts";
+import type {
+  BasisResult,
+  Endpoint,
+  EndpointEvent,
+  EndpointFacts,
+  Listing,
+  LookOptions,
+  Move,
+  SupplyRequest,
+  SupplyResult,
+} from "../../src/core/endpoint.ts";
+import type { Entry, Stamp } from "../../src/core/entry.ts";
+import type { Observation } from "../../src/core/observation.ts";
+import { compareNames, joinPath, type Name, type RelPath, ROOT } from "../../src/core/path.ts";
+import type { CommitBatch, Expected, Transition, TransitionResult } from "../../src/core/transition.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { MemoryTree, Node } from "./tree.ts";
+
+/** What was displaced and kept: the texts of its files. */
+export interface Kept {
+  readonly path: RelPath;
+  readonly disposal: string;
+  readonly node: Node;
+}
+
+/** Faults that a test may switch on, to see that its checks see them. */
+export interface Faults {
+  readonly ignoreCounter?: boolean;
+  readonly blindCommit?: boolean;
+}
+
+/** What came of one transition. */
+type Made = "stale" | "orphan" | "not-empty" | "gone" | { readonly stamp: Stamp | null; readonly kept: string | null };
+
+/** An endpoint in the box. */
+export class MemoryEndpoint implements Endpoint {
+  readonly facts: EndpointFacts;
+  readonly tree: MemoryTree;
+  readonly trash: Kept[] = [];
+  readonly #scheduler: Scheduler;
+  readonly #faults: Faults;
+  #counter = 0;
+  #dirty = new Set<RelPath>();
+  #moves: Move[] = [];
+  #known = new Map<RelPath, Stamp | null>();
+  #events = new BoundedQueue<EndpointEvent>(1_000_000);
+  #isReporting = false;
+  #watching = false;
+  #dead = false;
+
+  constructor(tree: MemoryTree, scheduler: Scheduler, options: { readonly name: string; readonly faults?: Faults }) {
+    this.tree = tree;
+    this.#scheduler = scheduler;
+    this.#faults = options.faults ?? {};
+    this.facts = { hostName: options.name, isRootUser: false, bootId: options.name } as unknown as EndpointFacts;
+    tree.onChange = (path, move) => this.#changed(path, move);
+  }
+
+  /** Ends the endpoint as a cut link does: nothing of what it was asked for is answered any more. */
+  die(): void {
+    this.#dead = true;
+    this.tree.onChange = () => {};
+    this.#events.close(new EndpointLostError("cut"));
+  }
+
+  setCompareOwners(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async list(dirs: readonly RelPath[]): Promise<readonly Listing[]> {
+    this.#watching = true;
+    const listings: Listing[] = [];
+    for (const dir of dirs) {
+      await this.#turn();
+      listings.push(this.#listing(dir));
+    }
+    await this.#turn();
+    return listings;
+  }
+
+  #listing(path: RelPath): Listing {
+    const self = this.#observe(path, false);
+    const node = this.tree.find(path);
+    if (node?.kind !== "dir") return { kind: "unlisted", path, self };
+    const names = [...node.children.keys()].sort(compareNames);
+    const entries = names.map((name) => this.#observe(joinPath(path, name as Name), false));
+    return { kind: "listed", path, self, entries, began: this.#counter, isWatched: true, hasIgnored: false };
+  }
+
+  async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
+    const seen: Observation[] = [];
+    const began = this.#counter;
+    for (const path of paths) {
+      if (this.#scheduler.random.next() < 0.2) await this.#turn();
+      seen.push({ ...this.#observe(path, options.contentLimitBytes > 0 || options.digests), began });
+    }
+    await this.#turn();
+    return seen;
+  }
+
+  #observe(path: RelPath, content: boolean): Observation {
+    const began = this.#faults.ignoreCounter ? Number.MAX_SAFE_INTEGER : this.#counter;
+    if (path !== ROOT && this.tree.parent(path) === null) return { kind: "orphan", path, began };
+    const node = this.tree.find(path);
+    if (node === null) return { kind: "absent", path, began };
+    const bytes = new TextEncoder().encode(node.text);
+    return {
+      kind: "present",
+      path,
+      began,
+      entry: entryOf(node, content),
+      stamp: stampOf(node),
+      content: content && node.kind === "file" ? bytes : null,
+    };
+  }
+
+  async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
+    const results: TransitionResult[] = [];
+    await this.#turn();
+    for (const transition of batch.transitions) {
+      if (this.#scheduler.random.next() < 0.3) await this.#turn();
+      results.push(this.#transition(transition));
+    }
+    await this.#turn();
+    return results;
+  }
+
+  #transition(transition: Transition): TransitionResult {
+    const made = this.#make(transition);
+    const ended = ++this.#counter;
+    const path = transition.kind === "move" ? transition.to : transition.path;
+    if (typeof made === "string") return { kind: made, kept: null, ended };
+    this.#known.set(path, made.stamp);
+    if (transition.kind === "move") this.#known.set(transition.from, null);
+    return { kind: "done", stamp: made.stamp, kept: made.kept, masked: false, ended };
+  }
+
+  #make(t: Transition): Made {
+    const path = t.kind === "move" ? t.to : t.path;
+    if (this.tree.parent(path) === null) return "orphan";
+    if (t.kind === "move") return this.#makeMove(t);
+    const live = this.tree.find(path);
+    if (!this.#faults.blindCommit && !isExpected(live, t.expected)) return "stale";
+    if (t.kind === "meta") {
+      this.tree.chmod(live!, path, t.entry.mode);
+      if (t.entry.kind === "file") live!.mtimeNs = t.entry.mtimeNs;
+      return { stamp: stampOf(live!), kept: null };
+    }
+    if (live?.kind === "dir" && live.children.size > 0) return "not-empty";
+    if (t.kind === "remove") {
+      const node = this.tree.take(path);
+      return { stamp: null, kept: this.#dispose(path, t.disposal, node) };
+    }
+    const node = this.#staged(t);
+    if (node === null) return "gone";
+    const old = this.tree.put(path, node);
+    return { stamp: stampOf(node), kept: this.#dispose(path, t.disposal, old) };
+  }
+
+  #makeMove(t: Extract<Transition, { kind: "move" }>): Made {
+    if (!isExpected(this.tree.find(t.from), t.expectedFrom) || !isExpected(this.tree.find(t.to), t.expectedTo)) {
+      return "stale";
+    }
+    if (t.to.startsWith(`${t.from}/`)) return "stale";
+    const old = this.tree.rename(t.from, t.to);
+    return { stamp: stampOf(this.tree.find(t.to)!), kept: this.#dispose(t.to, t.disposal, old) };
+  }
+
+  #staged(t: Extract<Transition, { kind: "put" }>): Node | null {
+    const { entry, content } = t;
+    const node = this.tree.make(entry.kind, entry.kind === "link" ? entry.target : "");
+    node.mode = entry.mode;
+    if (entry.kind !== "file") return node;
+    if (content?.kind !== "inline") return null;
+    node.text = new TextDecoder().decode(content.bytes);
+    node.mtimeNs = entry.mtimeNs;
+    return node;
+  }
+
+  #dispose(path: RelPath, disposal: string, node: Node | null): string | null {
+    if (node === null || disposal === "drop") {
+      if (node !== null) this.tree.free(node);
+      return null;
+    }
+    this.trash.push({ path, disposal, node });
+    return `${this.trash.length}.${disposal}/${path}`;
+  }
+
+  #changed(path: RelPath, move?: Move): void {
+    if (!this.#watching) return;
+    this.#dirty.add(path);
+    if (move !== undefined) this.#moves.push(move);
+    const node = this.tree.find(path);
+    if (node?.kind === "dir" && move === undefined) {
+      for (const [below] of this.tree.walk(node, `${path}/`)) this.#dirty.add(below);
+    }
+    void this.#report().catch(() => {}); // only a cut link ends it, and the cut is told by events()
+  }
+
+  async #report(): Promise<void> {
+    if (this.#isReporting) return;
+    this.#isReporting = true;
+    while (this.#dirty.size > 0 && !this.#dead) {
+      await this.#turn();
+      const paths = [...this.#dirty].sort();
+      const moves = this.#moves;
+      this.#dirty.clear();
+      this.#moves = [];
+      const seen = await this.look(paths, { contentLimitBytes: 65_536, digests: false });
+      const news = seen.filter((one) => !this.#isKnown(one));
+      for (const one of news) this.#known.set(one.path, one.kind === "present" ? one.stamp : null);
+      if (news.length > 0 || moves.length > 0) this.#events.tryPush({ kind: "observed", observations: news, moves });
+    }
+    this.#isReporting = false;
+  }
+
+  #isKnown(seen: Observation): boolean {
+    const known = this.#known.get(seen.path);
+    if (known === undefined || seen.kind === "orphan") return false;
+    if (seen.kind === "absent") return known === null;
+    return seen.kind === "present" && known !== null && sameAll(seen.stamp, known) && seen.entry.kind !== "dir";
+  }
+
+  supply(_batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]> {
+    return Promise.resolve(requests.map(({ id }) => ({ id, kind: "stale" as const })));
+  }
+  prepare(): Promise<readonly BasisResult[]> {
+    return Promise.resolve([]);
+  }
+  release(): Promise<{ stable: readonly number[]; stamps: readonly BasisResult[] }> {
+    return Promise.resolve({ stable: [], stamps: [] });
+  }
+  adopt(): Promise<void> {
+    return Promise.resolve();
+  }
+  releaseLock(): Promise<void> {
+    return Promise.resolve();
+  }
+  async sync(): Promise<void> {
+    await this.#turn();
+  }
+  events(): AsyncIterable<EndpointEvent> {
+    return this.#events;
+  }
+  [Symbol.asyncDispose](): Promise<void> {
+    this.die();
+    return Promise.resolve();
+  }
+
+  async #turn(): Promise<void> {
+    await this.#scheduler.turn();
+    if (this.#dead) throw new EndpointLostError("cut");
+  }
+}
+
+function sameAll(a: Stamp, b: Stamp): boolean {
+  return a.inode === b.inode && a.birthNs === b.birthNs && a.ctimeNs === b.ctimeNs && a.mtimeNs === b.mtimeNs;
+}
+
+/** The stamp of an object. */
+export function stampOf(node: Node): Stamp {
+  const { inode, birthNs, mtimeNs, ctimeNs } = node;
+  return {
+    inode,
+    birthNs,
+    mtimeNs,
+    ctimeNs,
+    sizeBytes: node.kind === "file" ? new TextEncoder().encode(node.text).length : 0,
+  };
+}
+
+function entryOf(node: Node, digest: boolean): Entry {
+  const { mode, mtimeNs, text } = node;
+  if (node.kind === "dir") return { kind: "dir", mode, owner: null, mtimeNs };
+  if (node.kind === "link") return { kind: "link", mode, owner: null, mtimeNs, target: text };
+  return {
+    kind: "file",
+    mode,
+    owner: null,
+    mtimeNs,
+    sizeBytes: new TextEncoder().encode(text).length,
+    digest: digest ? fakeDigest(text) : null,
+  };
+}
+
+/** Not a hash, but as good as one here: different texts give different digests. */
+function fakeDigest(text: string): string {
+  return new TextEncoder().encode(text).toHex().padEnd(64, "0");
+}
+
+function isExpected(node: Node | null, expected: Expected): boolean {
+  if (expected.kind === "absent" || node === null) return expected.kind === "absent" && node === null;
+  if (expected.kind !== node.kind) return false;
+  if (expected.kind === "dir") return expected.stamp === null || expected.stamp.inode === node.inode;
+  if (expected.kind === "link") return expected.stamp.inode === node.inode && expected.target === node.text;
+  return sameAll(stampOf(node), expected.stamp);
+}

@@ -1,0 +1,222 @@
+/**
+ * Two users, two trees and a whole brain in one process, under one seed.
+ *
+ * Every version that a user writes is a text that is written once. What a user destroys he has seen:
+ * it counts as retired. Everything else must be found at the end, live or in a trash.
+ * @module
+ */
+import type { RelPath } from "../../src/core/path.ts";
+import type { Side } from "../../src/core/problem.ts";
+import { compileIgnore } from "../../src/core/ignore.ts";
+import { Pair } from "../../src/brain/pair.ts";
+import type { Report } from "../../src/brain/report.ts";
+import { Status } from "../../src/brain/status.ts";
+import type { Archive } from "../../src/core/archive.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+import { MemoryArchive } from "../support/memory_archive.ts";
+import { type Faults, MemoryEndpoint } from "./endpoint.ts";
+import { Random, Scheduler } from "./scheduler.ts";
+import { MemoryTree, type Node } from "./tree.ts";
+
+const SIDES = ["left", "right"] as const;
+
+/** A report that tells nobody. */
+const silent = new Proxy({}, { get: () => () => Promise.resolve() }) as unknown as Report;
+
+/** What may be set for one run. */
+export interface WorldOptions {
+  readonly seed: number;
+  readonly names?: readonly string[];
+  readonly faults?: Faults;
+}
+
+/** One run. */
+export class World {
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly clock = new FakeClock();
+  readonly trees: Record<Side, MemoryTree> = { left: new MemoryTree(), right: new MemoryTree() };
+  readonly archive: Archive = new MemoryArchive();
+  readonly log: string[] = [];
+  readonly written = new Set<string>();
+  readonly retired = new Set<string>();
+  readonly status = new Status(silent);
+  readonly #trash: Node[] = [];
+  readonly #options: WorldOptions;
+  #endpoints: Record<Side, MemoryEndpoint> | null = null;
+  #ended: Promise<unknown> = Promise.resolve();
+  #stop = new AbortController();
+  #count = 0;
+  #run = 0;
+  isFirstSynced = false;
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.random = new Random(options.seed);
+    this.scheduler = new Scheduler(this.random);
+  }
+
+  /** Starts psync: new endpoints, the old archive. */
+  start(): void {
+    const open = (side: Side) =>
+      new MemoryEndpoint(this.trees[side], this.scheduler, { name: side, faults: this.#options.faults ?? {} });
+    const endpoints = { left: open("left"), right: open("right") };
+    this.#endpoints = endpoints;
+    this.#stop = new AbortController();
+    this.isFirstSynced = false;
+    const pair = new Pair({
+      endpoints,
+      archive: this.archive,
+      status: this.status,
+      report: silent,
+      ignore: compileIgnore([]),
+      clock: this.clock,
+      offsetNs: 0n,
+      settings: { force: false, skipInitialSync: false, run: ++this.#run },
+      runRsync: () => Promise.resolve({ exitCode: 23, stderr: "" }),
+      onFirstSync: () => this.isFirstSynced = true,
+    });
+    this.#ended = pair.run(this.#stop.signal).then(() => null, (error) => error);
+    this.#pair = pair;
+  }
+  #pair: Pair | null = null;
+
+  /** Cuts both links wherever things are. */
+  async kill(): Promise<unknown> {
+    this.log.push("kill");
+    for (const side of SIDES) {
+      this.#trash.push(...this.#endpoints![side].trash.map(({ node }) => node));
+      this.#endpoints![side].die();
+    }
+    this.#stop.abort();
+    while (await this.scheduler.step());
+    await this.clock.advance(10);
+    return await this.#ended;
+  }
+
+  /** Lets everything come to rest. */
+  async rest(): Promise<void> {
+    for (let i = 0; i < 400; i++) {
+      while (await this.scheduler.step());
+      if (this.#pair!.isQuiet && this.isFirstSynced && this.#pair!.context.retry.size === 0 && i > 3) return;
+      await this.clock.advance(700);
+    }
+    throw new Error(`seed ${this.#options.seed}: no rest: ${this.#describe()}`);
+  }
+
+  #describe(): string {
+    const { board, flights, retry } = this.#pair!.context;
+    return `board ${board.size} (${
+      [...board.below("" as RelPath)].map(({ path }) => path).slice(0, 5)
+    }) flights ${flights.size} retry ${retry.size} first ${this.isFirstSynced}`;
+  }
+
+  /** One thing that one user does. */
+  act(): void {
+    const side = this.random.pick(SIDES);
+    const tree = this.trees[side];
+    const path = this.#path();
+    const node = tree.find(path);
+    const dice = this.random.below(100);
+    if (dice < 35) return this.#write(side, path, node);
+    if (dice < 45) return this.#makeDir(side, path, node);
+    if (dice < 60) return this.#remove(side, path, node);
+    if (dice < 85) return this.#rename(side, path, node);
+    if (dice < 92) return this.#link(side, path, node);
+    if (node === null || node.kind === "link") return;
+    this.log.push(`${side} chmod ${path}`);
+    tree.chmod(node, path, this.random.pick([0o600, 0o644, 0o755, 0o700]));
+  }
+
+  #path(): RelPath {
+    const names = this.#options.names ?? ["a", "b", "c", "d"];
+    const depth = 1 + this.random.below(3);
+    return Array.from({ length: depth }, () => this.random.pick(names)).join("/") as RelPath;
+  }
+
+  #token(): string {
+    const token = `v${++this.#count}-${"x".repeat(this.#count % 7)}`;
+    this.written.add(token);
+    return token;
+  }
+
+  #write(side: Side, path: RelPath, node: Node | null): void {
+    const tree = this.trees[side];
+    if (tree.parent(path) === null || node?.kind === "dir") return;
+    const text = this.#token();
+    this.log.push(`${side} write ${path} ${text}`);
+    if (node?.kind === "file" && this.random.next() < 0.5) {
+      this.retired.add(node.text);
+      return tree.write(node, path, text);
+    }
+    this.#retire(tree.put(path, tree.make("file", text)), tree);
+  }
+
+  #link(side: Side, path: RelPath, node: Node | null): void {
+    const tree = this.trees[side];
+    if (tree.parent(path) === null || node?.kind === "dir") return;
+    const text = this.#token();
+    this.log.push(`${side} link ${path} ${text}`);
+    this.#retire(tree.put(path, tree.make("link", text)), tree);
+  }
+
+  #makeDir(side: Side, path: RelPath, node: Node | null): void {
+    const tree = this.trees[side];
+    if (tree.parent(path) === null || node !== null) return;
+    this.log.push(`${side} mkdir ${path}`);
+    tree.put(path, tree.make("dir"));
+  }
+
+  #remove(side: Side, path: RelPath, node: Node | null): void {
+    if (node === null) return;
+    this.log.push(`${side} remove ${path}`);
+    this.#retire(this.trees[side].take(path), this.trees[side]);
+  }
+
+  #rename(side: Side, from: RelPath, node: Node | null): void {
+    const tree = this.trees[side];
+    const to = this.#path();
+    const target = tree.find(to);
+    if (
+      node === null || tree.parent(to) === null || to === from || to.startsWith(`${from}/`) || from.startsWith(`${to}/`)
+    ) return;
+    const fits = target === null ||
+      (node.kind === "dir" ? target.kind === "dir" && target.children.size === 0 : target.kind !== "dir");
+    if (!fits) return;
+    this.log.push(`${side} rename ${from} ${to}`);
+    this.#retire(tree.rename(from, to), tree);
+  }
+
+  #retire(node: Node | null, tree: MemoryTree): void {
+    if (node === null) return;
+    const walk = (one: Node) => {
+      if (one.kind !== "dir") this.retired.add(one.text);
+      for (const child of one.children.values()) walk(child);
+    };
+    walk(node);
+    tree.free(node);
+  }
+
+  /** What is wrong at rest; empty: nothing. */
+  faultsAtRest(): string[] {
+    const faults: string[] = [];
+    const [left, right] = [this.trees.left.show(), this.trees.right.show()];
+    if (left !== right) faults.push(`not equal:\n--left\n${left}\n--right\n${right}`);
+    const found = this.#found();
+    for (const text of this.written) if (!this.retired.has(text) && !found.has(text)) faults.push(`lost ${text}`);
+    for (const text of found) if (!this.written.has(text)) faults.push(`unknown ${text}`);
+    return faults;
+  }
+
+  #found(): Set<string> {
+    const found = new Set<string>();
+    const walk = (node: Node) => {
+      if (node.kind !== "dir") found.add(node.text);
+      for (const child of node.children.values()) walk(child);
+    };
+    for (const side of SIDES) walk(this.trees[side].root);
+    for (const node of this.#trash) walk(node);
+    for (const side of SIDES) for (const { node } of this.#endpoints?.[side].trash ?? []) walk(node);
+    return found;
+  }
+}
