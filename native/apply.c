@@ -1,0 +1,208 @@
+/*
+ * `psync-native apply`: reading, dispatch, answers; see apply.h.
+ */
+#include "apply.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apply_open.h"
+#include "apply_own.h"
+#include "apply_pool.h"
+#include "apply_supply.h"
+#include "commit.h"
+#include "look.h"
+
+struct apply { /* the state of the process */
+  struct replica replica;
+  struct pool pool;
+  pthread_mutex_t out; /* stdout */
+  bool out_is_gone;    /* under `out`: nobody reads answers; nothing more is begun */
+};
+
+struct request {
+  struct job job; /* first: a job is its request */
+  struct apply *apply;
+  struct buf record;
+  uint8_t type;
+  uint32_t id;
+  union {
+    struct bytes text; /* A_OPEN: root, A_RELEASE: batch, A_SWEEP: label */
+    struct own_marks marks;
+    struct look_request look;
+    struct commit commit;
+    struct supply_request supply;
+  } body;
+};
+
+static bool parse_text(struct reader *r, struct bytes *text) {
+  *text = get_bytes16(r);
+  return !r->bad && r->at == r->end;
+}
+
+static bool parse_label(struct reader *r, struct bytes *text) { return parse_text(r, text) && site_name_is_plain(*text); }
+
+/* Reads the body by its type. Returns false where it is malformed. */
+static bool parse(struct request *q) {
+  struct reader r = {.at = q->record.data, .end = q->record.data + q->record.len};
+  q->type = get_u8(&r);
+  q->id = get_u32(&r);
+  switch (q->type) {
+    case A_OPEN: return parse_text(&r, &q->body.text);
+    case A_ADOPT: return own_parse_marks(&r, &q->body.marks);
+    case A_LOOK: return look_parse(&r, &q->body.look);
+    case A_COMMIT: return commit_parse(&r, &q->body.commit);
+    case A_SUPPLY:
+    case A_PREPARE: return supply_parse(&r, &q->body.supply);
+    case A_RELEASE: return supply_parse_release(&r, &q->body.text);
+    case A_SWEEP: return parse_label(&r, &q->body.text);
+    case A_UNLOCK:
+    case A_SYNC:
+    case A_STATFS: return r.at == r.end;
+    default: return false;
+  }
+}
+
+static void free_request(struct request *q) {
+  if (q->type == A_LOOK) look_free(&q->body.look);
+  if (q->type == A_COMMIT) commit_free(&q->body.commit);
+  if (q->type == A_SUPPLY || q->type == A_PREPARE) supply_free(&q->body.supply);
+  buf_free(&q->record);
+  free(q);
+}
+
+static void write_done(struct buf *answer, struct own_result result) {
+  buf_u32(answer, (uint32_t)result.error);
+  buf_u8(answer, (uint8_t)result.status);
+}
+
+static uint8_t answer_type(uint8_t request) {
+  switch (request) {
+    case A_OPEN: return A_READY;
+    case A_LOOK: return A_LOOKED;
+    case A_COMMIT: return A_COMMITTED;
+    case A_SUPPLY:
+    case A_PREPARE:
+    case A_RELEASE: return A_RESULTS;
+    case A_SWEEP: return A_SWEPT;
+    case A_STATFS: return A_SPACE;
+    default: return A_DONE;
+  }
+}
+
+/* Does what is asked for and writes the body of the answer. */
+static void serve(struct request *q, struct buf *answer) {
+  struct replica *r = &q->apply->replica;
+  switch (q->type) {
+    case A_OPEN: replica_open(r, q->body.text, answer); break;
+    case A_ADOPT: write_done(answer, own_adopt(r, &q->body.marks)); break;
+    case A_UNLOCK: write_done(answer, own_unlock(r)); break;
+    case A_LOOK: look_run(r, &q->body.look, answer); break;
+    case A_COMMIT: commit_run(r, &q->body.commit, answer); break;
+    case A_SUPPLY: supply_run(r, &q->body.supply, answer); break;
+    case A_PREPARE: supply_prepare(r, &q->body.supply, answer); break;
+    case A_RELEASE: supply_release(r, q->body.text, answer); break;
+    case A_SYNC: write_done(answer, own_sync(r)); break;
+    case A_SWEEP: own_sweep(r, q->body.text, answer); break;
+    default: own_space(r, answer); break;
+  }
+}
+
+static void send(struct apply *a, const struct buf *answer) {
+  pthread_mutex_lock(&a->out);
+  if (!a->out_is_gone && write_all(STDOUT_FILENO, answer->data, answer->len) < 0) a->out_is_gone = true;
+  pthread_mutex_unlock(&a->out);
+}
+
+static bool has_reader(struct apply *a) {
+  pthread_mutex_lock(&a->out);
+  bool has = !a->out_is_gone;
+  pthread_mutex_unlock(&a->out);
+  return has;
+}
+
+static void run_request(struct job *job) {
+  struct request *q = (struct request *)job;
+  struct buf answer = {0};
+  if (has_reader(q->apply)) {
+    size_t begin = record_begin(&answer, answer_type(q->type), q->id);
+    serve(q, &answer);
+    record_end(&answer, begin);
+    send(q->apply, &answer);
+  }
+  buf_free(&answer);
+  free_request(q);
+}
+
+/* Takes one parsed request. A_OPEN, A_ADOPT, A_UNLOCK change what the others rest on: they run alone. */
+static void take_request(struct apply *a, struct request *q) {
+  bool alone = q->type == A_OPEN || q->type == A_ADOPT || q->type == A_UNLOCK;
+  q->job.run = run_request;
+  q->job.size = q->record.cap;
+  if (!alone) {
+    pool_push(&a->pool, &q->job);
+    return;
+  }
+  pool_drain(&a->pool);
+  run_request(&q->job);
+}
+
+/* Ends the process after what was begun. */
+static _Noreturn void end_malformed(struct apply *a, int err, const char *text) {
+  pool_end(&a->pool);
+  die_fatal(2, err, text);
+}
+
+/* Reads and takes one request. Returns false at the end of stdin. */
+static bool read_request(struct apply *a) {
+  struct request *q = must_alloc(sizeof *q);
+  *q = (struct request){.apply = a};
+  int got = record_read(STDIN_FILENO, &q->record);
+  if (got == 1 && parse(q)) {
+    take_request(a, q);
+    return true;
+  }
+  int err = got < 0 ? errno : EPROTO;
+  bool malformed = got != 0;
+  free_request(q);
+  if (malformed) end_malformed(a, err, "Cannot read request");
+  return false;
+}
+
+static void prepare_process(void) {
+  /* A lease that is being broken is asked for (lease.h); a reader that is gone shows as EPIPE; the
+   * terminal's signals are for psync, which closes our stdin. */
+  static const int ignored[] = {SIGIO, SIGPIPE, SIGINT, SIGHUP, SIGQUIT};
+  for (unsigned i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
+  umask(077);
+  struct rlimit files;
+  if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+int apply_main(void) {
+  struct apply *a = must_alloc(sizeof *a);
+  prepare_process();
+  *a = (struct apply){0};
+  replica_init(&a->replica);
+  pool_init(&a->pool);
+  pthread_mutex_init(&a->out, NULL);
+  if (chdir("/") < 0) die_fatal(2, errno, "Cannot go to /");
+  while (has_reader(a) && read_request(a)) {
+  }
+  pool_end(&a->pool);
+  int status = has_reader(a) ? 0 : 4;
+  supply_forget(&a->replica);
+  trash_forget(trash_take_drops(&a->replica));
+  replica_free(&a->replica);
+  free(a);
+  return status;
+}

@@ -1,0 +1,27 @@
+/*
+ * psync's own directory in a root: adopting it, its marks, the end of an epoch, the sweep (I10, I12).
+ */
+#ifndef PSYNC_APPLY_OWN_H
+#define PSYNC_APPLY_OWN_H
+
+#include "site.h"
+
+struct own_marks { /* the body of A_ADOPT; bytes borrowed */
+  struct bytes pair, lock, old_lock;
+  bool has_old;
+};
+
+struct own_result { /* the body of A_DONE */
+  int error;
+  enum status status;
+};
+
+bool own_parse_marks(struct reader *r, struct own_marks *marks);
+struct own_result own_adopt(struct replica *replica, const struct own_marks *marks);
+struct own_result own_unlock(struct replica *replica);
+struct own_result own_sync(struct replica *replica);
+/* Write the bodies of A_SWEPT and A_SPACE. */
+void own_sweep(struct replica *replica, struct bytes label, struct buf *answer);
+void own_space(struct replica *replica, struct buf *answer);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * Looks; see look.h.
+ */
+#include "look.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "live.h"
+#include "sha256.h"
+
+#define LOOK_TRIES 2           /* reads of a file that changes */
+#define LOOK_YOUNG_TRIES 3     /* looks at a file whose stamp stays young */
+#define LOOK_PAUSE_NS 21000000 /* until a coarse clock has surely moved */
+#define HASH_PIECE 262144      /* bytes */
+#define LOOKED_FIXED 112       /* bytes of a LOOKED without target and content */
+
+struct looked {
+  uint8_t status;
+  int error;
+  bool has_changed; /* busy, as it changed while it was read */
+  struct info info;
+  char *target;
+  size_t target_len;
+  bool has_digest, has_content;
+  uint8_t digest[SHA256_SIZE];
+  uint8_t *content;
+};
+
+static void looked_fail(struct looked *l, int err) {
+  l->status = ST_FAILED;
+  l->error = err;
+}
+
+static void looked_clear(struct looked *l) {
+  free(l->target);
+  free(l->content);
+  *l = (struct looked){0};
+}
+
+/* Reads up to `limit` bytes into a new buffer. Returns the length or -1 with errno. */
+static ssize_t read_content(int fd, size_t limit, uint8_t **content) {
+  uint8_t *data = must_alloc(limit + 1);
+  size_t len = 0;
+  while (len <= limit) {
+    ssize_t n = pread(fd, data + len, limit + 1 - len, (off_t)len);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) {
+      free(data);
+      return -1;
+    }
+    if (n == 0) break;
+    len += (size_t)n;
+  }
+  *content = data;
+  return (ssize_t)len;
+}
+
+/* Reads the small file whole, under the lease. Returns 1 where that is proven to be what the stamp
+ * stands for, 0 where it changed, -1 with errno. */
+static int read_small(struct live *live, struct looked *l) {
+  struct info before = live->info;
+  ssize_t len = read_content(live->fd, before.size, &l->content);
+  if (len < 0) return -1;
+  if (live_refresh(live) < 0) return -1;
+  if ((uint64_t)len != before.size || !info_same_stamp(&before, &live->info) || !live_is_intact(live)) {
+    free(l->content);
+    l->content = NULL;
+    return 0;
+  }
+  if (live_is_leased(live)) lease_drop(live->fd); /* proven: nobody is to wait for the hash */
+  struct sha256 hash;
+  sha256_begin(&hash);
+  sha256_add(&hash, l->content, (size_t)len);
+  sha256_end(&hash, l->digest);
+  l->has_digest = l->has_content = true;
+  return 1;
+}
+
+static int hash_stream(int fd, uint8_t digest[SHA256_SIZE], uint64_t *size) {
+  struct sha256 hash;
+  uint8_t *piece = must_alloc(HASH_PIECE);
+  sha256_begin(&hash);
+  ssize_t n;
+  *size = 0;
+  while ((n = pread(fd, piece, HASH_PIECE, (off_t)*size)) != 0) {
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) break;
+    sha256_add(&hash, piece, (size_t)n);
+    *size += (uint64_t)n;
+  }
+  int err = errno;
+  free(piece);
+  errno = err;
+  sha256_end(&hash, digest);
+  return n < 0 ? -1 : 0;
+}
+
+/* Hashes a file of any size. No lease is held meanwhile: it is taken before and after, and an equal
+ * stamp proves that nobody who came and went in between wrote. As read_small. */
+static int read_large(struct live *live, struct looked *l) {
+  struct info before = live->info;
+  if (!live_is_intact(live)) return 0;
+  if (live_is_leased(live)) lease_drop(live->fd);
+  bool was_leased = live_is_leased(live);
+  uint64_t size;
+  if (hash_stream(live->fd, l->digest, &size) < 0) return -1;
+  live->lease = was_leased ? lease_take(live->fd) : LEASE_NONE;
+  if (live_refresh(live) < 0) return -1;
+  if (live->lease == LEASE_BUSY || size != before.size || !info_same_stamp(&before, &live->info)) return 0;
+  l->has_digest = true;
+  return 1;
+}
+
+static int look_content(struct live *live, const struct look_request *request, struct looked *l) {
+  if (live->fd < 0) { /* it may not be read: without content, not even by the lease */
+    errno = EACCES;
+    return -1;
+  }
+  uint32_t limit = request->content_limit < LOOK_CONTENT_MAX ? request->content_limit : LOOK_CONTENT_MAX;
+  if (limit && live->info.size <= limit) return read_small(live, l);
+  if (request->digests) return read_large(live, l);
+  return live_is_intact(live);
+}
+
+static void look_file(struct live *live, const struct look_request *request, struct looked *l) {
+  int leased = live_lease(live);
+  int result = leased < 0 ? -1 : look_content(live, request, l);
+  int err = errno;
+  l->info = live->info;
+  l->has_changed = result == 0;
+  if (result == 1) l->status = ST_DONE;
+  else if (result == 0 || err == EBUSY) l->status = ST_BUSY;
+  else looked_fail(l, err);
+}
+
+static void look_link(struct live *live, struct looked *l) {
+  ssize_t len = live_target(live, &l->target);
+  if (len < 0) looked_fail(l, errno);
+  else l->target_len = (size_t)len;
+}
+
+static void look_once(const struct site *site, const struct place *place, const struct look_request *request,
+                      struct looked *l) {
+  struct live live;
+  looked_clear(l);
+  if (live_open(place, site->replica->info.mount_id, &live) < 0) {
+    looked_fail(l, errno);
+    if (errno == ENOENT) l->status = ST_ABSENT;
+    if (errno == EXDEV) l->status = ST_MOUNT;
+    return;
+  }
+  l->info = live.info;
+  if (live.info.kind == KIND_FILE) look_file(&live, request, l);
+  if (live.info.kind == KIND_LINK) look_link(&live, l);
+  live_close(&live);
+}
+
+/* RACE: a removed directory answers ENOENT for every name, also through an fd: absent is said only
+ * where the parent still has a name itself. */
+static void confirm_absence(const struct place *place, struct looked *l) {
+  struct info parent;
+  if (info_at(place->dir, "", &parent) < 0) looked_fail(l, errno);
+  else if (parent.nlink == 0) l->status = ST_ORPHAN;
+}
+
+static void look_place(const struct site *site, const struct place *place, const struct look_request *request,
+                       struct looked *l) {
+  int young = 0;
+  for (int tries = 1;; tries++) {
+    look_once(site, place, request, l);
+    bool is_file = l->status == ST_DONE && l->info.kind == KIND_FILE;
+    if (l->has_changed && tries < LOOK_TRIES) continue;
+    if (!is_file || !site_stamp_is_young(site->replica, &l->info) || young++ == LOOK_YOUNG_TRIES) break;
+    nanosleep(&(struct timespec){.tv_nsec = LOOK_PAUSE_NS}, NULL);
+    tries = 0;
+  }
+  if (l->status == ST_ABSENT) confirm_absence(place, l);
+}
+
+static void look_path(const struct site *site, struct bytes path, const struct look_request *request,
+                      struct looked *l) {
+  struct place place;
+  if (!path_is_valid(path, false)) {
+    *l = (struct looked){.status = ST_REFUSED, .error = EINVAL};
+  } else if (place_open(site->root, path, &place) < 0) {
+    *l = (struct looked){.status = (uint8_t)place_status(errno), .error = errno};
+  } else {
+    *l = (struct looked){0};
+    look_place(site, &place, request, l);
+    place_close(&place);
+  }
+}
+
+/* Leaves out what would not fit into the record: `room` bytes. */
+static void fit(struct looked *l, size_t room) {
+  if (l->status == ST_DONE && l->target_len > room) looked_fail(l, EMSGSIZE);
+  if (l->has_content && l->info.size > room) l->has_content = false;
+}
+
+static void write_looked(const struct looked *l, struct buf *answer) {
+  buf_u8(answer, l->status);
+  buf_u32(answer, (uint32_t)l->error);
+  if (l->status != ST_DONE && l->status != ST_BUSY) return;
+  bool done = l->status == ST_DONE;
+  bool digest = done && l->has_digest, content = done && l->has_content;
+  buf_info(answer, &l->info);
+  buf_bytes16(answer, l->target, l->target_len);
+  buf_u8(answer, (uint8_t)((digest ? LOOKED_DIGEST : 0) | (content ? LOOKED_CONTENT : 0)));
+  if (digest) buf_put(answer, l->digest, SHA256_SIZE);
+  if (content) buf_bytes32(answer, l->content, l->info.size);
+}
+
+void look_run(struct replica *replica, const struct look_request *request, struct buf *answer) {
+  struct site site;
+  int guard = site_open(replica, &site) < 0 ? errno : 0;
+  buf_u32(answer, request->count);
+  for (uint32_t i = 0; i < request->count; i++) {
+    struct looked l = {.status = ST_GUARD, .error = guard};
+    if (!guard) look_path(&site, request->paths[i], request, &l);
+    size_t used = answer->len + (size_t)(request->count - i) * LOOKED_FIXED;
+    fit(&l, used < RECORD_MAX ? RECORD_MAX - used : 0);
+    write_looked(&l, answer);
+    looked_clear(&l);
+  }
+  if (!guard) site_close(&site);
+}
+
+bool look_parse(struct reader *r, struct look_request *request) {
+  *request = (struct look_request){.content_limit = get_u32(r)};
+  uint8_t flags = get_u8(r);
+  request->digests = flags & LOOK_DIGEST;
+  uint32_t count = get_u32(r);
+  if (r->bad || (flags & ~LOOK_DIGEST) || count > LOOK_MAX || count > (size_t)(r->end - r->at) / 2) return false;
+  request->paths = must_alloc(count * sizeof *request->paths);
+  request->count = count;
+  for (uint32_t i = 0; i < count; i++) request->paths[i] = get_bytes16(r);
+  return !r->bad && r->at == r->end;
+}
+
+void look_free(struct look_request *request) {
+  free(request->paths);
+  *request = (struct look_request){0};
+}

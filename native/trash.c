@@ -1,0 +1,227 @@
+/*
+ * The trash and the list of drops; see trash.h.
+ */
+#include "trash.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "live.h"
+#include "rename.h"
+
+#define TWIN_MAX 10000 /* numbers tried for a name that is taken */
+#define TREE_DEPTH_MAX 256
+
+struct drop {
+  struct drop *next;
+  char name[STAGE_NAME_SIZE]; /* in the stage */
+  struct info info;           /* when it was displaced */
+  struct buf label, path;
+};
+
+/* Writes `name`, with "~<twin>" where twin > 1, cut so that it fits. Returns its length. */
+static size_t twin_name(char out[NAME_SIZE], struct bytes name, unsigned twin) {
+  char suffix[16] = "";
+  if (twin > 1) snprintf(suffix, sizeof suffix, "~%u", twin);
+  size_t tail = strlen(suffix), head = name.len;
+  if (head > NAME_SIZE - 1 - tail) head = NAME_SIZE - 1 - tail;
+  memcpy(out, name.data, head);
+  memcpy(out + head, suffix, tail + 1);
+  return head + tail;
+}
+
+/* Enters `name` below dir, making it; where something else has the name, its twin. */
+static int enter_dir(int dir, struct bytes name, struct buf *kept) {
+  for (unsigned twin = 1; twin <= TWIN_MAX; twin++) {
+    char text[NAME_SIZE];
+    size_t len = twin_name(text, name, twin);
+    int fd = site_open_dir(dir, text);
+    if (fd < 0 && errno == ENOENT) {
+      if (mkdirat(dir, text, 0700) < 0 && errno != EEXIST) return -1;
+      fd = site_open_dir(dir, text);
+    }
+    if (fd >= 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0) {
+      buf_put(kept, text, len);
+      return fd;
+    }
+    close_fd(fd);
+    if (errno != ENOTDIR && errno != ELOOP && errno != EACCES && errno != EXDEV && errno != EPERM) return -1;
+  }
+  errno = EEXIST;
+  return -1;
+}
+
+static int place_in(struct site *site, const char *name, int dir, struct bytes last, struct buf *kept) {
+  struct info info;
+  if (info_at(site->stage, name, &info) < 0) return -1;
+  for (unsigned twin = 1; twin <= TWIN_MAX; twin++) {
+    char text[NAME_SIZE];
+    size_t len = twin_name(text, last, twin);
+    struct end from = {site->stage, name}, to = {dir, text};
+    if (rename_noreplace(site, from, to, info.kind) == 0) {
+      buf_put(kept, text, len);
+      return 0;
+    }
+    if (errno != EEXIST) return -1;
+  }
+  return -1;
+}
+
+/* The next name of *path, which is cut from it; *is_last where nothing follows. */
+static struct bytes next_name(struct bytes *path, bool *is_last) {
+  const uint8_t *slash = memchr(path->data, '/', path->len);
+  struct bytes name = {path->data, slash ? (size_t)(slash - path->data) : path->len};
+  *is_last = !slash;
+  size_t used = slash ? name.len + 1 : name.len;
+  path->data += used, path->len -= used;
+  return name;
+}
+
+int trash_keep(struct site *site, const char *name, enum trash_class class, struct bytes label, struct bytes path,
+               struct buf *kept) {
+  char top[NAME_SIZE];
+  int len = snprintf(top, sizeof top, "%.*s.%s", (int)label.len, (const char *)label.data,
+                     class == TRASH_REMOVED ? "removed" : "conflict");
+  int trash = site_open_dir(site->own, "trash");
+  if (trash < 0) return -1;
+  kept->len = 0;
+  int dir = enter_dir(trash, (struct bytes){(uint8_t *)top, (size_t)len}, kept);
+  close_fd(trash);
+  bool is_last = false;
+  while (dir >= 0) {
+    struct bytes part = next_name(&path, &is_last);
+    buf_u8(kept, '/');
+    int next = is_last ? place_in(site, name, dir, part, kept) : enter_dir(dir, part, kept);
+    close_fd(dir);
+    if (is_last && next == 0) return 0;
+    dir = is_last ? -1 : next;
+  }
+  kept->len = 0;
+  return -1;
+}
+
+void trash_drop(struct site *site, const char *name, const struct info *info, struct bytes label, struct bytes path) {
+  struct drop *drop = must_alloc(sizeof *drop);
+  *drop = (struct drop){.info = *info};
+  snprintf(drop->name, sizeof drop->name, "%c%08x-%x-%llx-%llx-%llx", SIGIL_DROP, site->replica->life,
+           atomic_fetch_add(&site->replica->sequence, 1), (unsigned long long)info->inode,
+           (unsigned long long)info->size, (unsigned long long)info->mtime_ns);
+  if (renameat(site->stage, name, site->stage, drop->name) < 0) snprintf(drop->name, sizeof drop->name, "%s", name);
+  buf_put(&drop->label, label.data, label.len);
+  buf_put(&drop->path, path.data, path.len);
+  pthread_mutex_lock(&site->replica->lock);
+  drop->next = site->replica->drops;
+  site->replica->drops = drop;
+  pthread_mutex_unlock(&site->replica->lock);
+}
+
+struct drop *trash_take_drops(struct replica *replica) {
+  pthread_mutex_lock(&replica->lock);
+  struct drop *drops = replica->drops;
+  replica->drops = NULL;
+  pthread_mutex_unlock(&replica->lock);
+  return drops;
+}
+
+void trash_put_back(struct replica *replica, struct drop *drops) {
+  if (!drops) return;
+  struct drop *last = drops;
+  while (last->next) last = last->next;
+  pthread_mutex_lock(&replica->lock);
+  last->next = replica->drops;
+  replica->drops = drops;
+  pthread_mutex_unlock(&replica->lock);
+}
+
+int trash_is_untouched(struct site *site, const char *name, const struct info *info) {
+  struct place place = {.dir = site->stage, .borrowed = true};
+  struct live live;
+  snprintf(place.name, sizeof place.name, "%s", name);
+  if (live_open(&place, site->replica->info.mount_id, &live) < 0) return 0;
+  int result = 1;
+  if (live.info.kind == KIND_FILE && live_lease(&live) < 0) result = errno == EBUSY ? -1 : 0;
+  if (result == 1) {
+    result = info_same_object(info, &live.info) && info->size == live.info.size && info->mtime_ns == live.info.mtime_ns;
+    if (result == 1 && !live_is_intact(&live)) result = -1;
+  }
+  live_close(&live);
+  return result;
+}
+
+static void free_drop(struct drop *drop) {
+  buf_free(&drop->label);
+  buf_free(&drop->path);
+  free(drop);
+}
+
+void trash_forget(struct drop *drops) {
+  for (struct drop *next; drops; drops = next) {
+    next = drops->next;
+    free_drop(drops);
+  }
+}
+
+void trash_settle(struct site *site, struct drop *drops) {
+  struct drop *held = NULL, *next;
+  for (; drops; drops = next) {
+    next = drops->next;
+    struct bytes label = {drops->label.data, drops->label.len}, path = {drops->path.data, drops->path.len};
+    struct buf kept = {0};
+    int untouched = trash_is_untouched(site, drops->name, &drops->info);
+    if (untouched < 0) {
+      drops->next = held;
+      held = drops;
+      continue;
+    }
+    if (untouched) {
+      unlinkat(site->stage, drops->name, 0);
+    } else {
+      trash_keep(site, drops->name, TRASH_CONFLICT, label, path, &kept);
+    }
+    buf_free(&kept);
+    free_drop(drops);
+  }
+  trash_put_back(site->replica, held);
+}
+
+static int remove_level(int dir, const char *name, unsigned depth);
+
+/* Removes every entry of the directory that `fd` is (and closes it). */
+static int remove_entries(int fd, unsigned depth) {
+  DIR *list = fdopendir(fd);
+  if (!list) {
+    close_fd(fd);
+    return -1;
+  }
+  int result = 0;
+  for (struct dirent *entry; result == 0 && (errno = 0, entry = readdir(list));) {
+    if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")) continue;
+    result = remove_level(fd, entry->d_name, depth + 1);
+  }
+  if (result == 0 && errno) result = -1;
+  int err = errno;
+  closedir(list);
+  errno = err;
+  return result;
+}
+
+static int remove_level(int dir, const char *name, unsigned depth) {
+  if (unlinkat(dir, name, 0) == 0) return 0;
+  if (errno != EISDIR && errno != EPERM) return errno == ENOENT ? 0 : -1;
+  if (depth > TREE_DEPTH_MAX) {
+    errno = ELOOP;
+    return -1;
+  }
+  int fd = site_open_dir(dir, name);
+  if (fd < 0) return -1;
+  if (remove_entries(fd, depth) < 0) return -1;
+  return unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+int trash_remove_tree(int dir, const char *name) { return remove_level(dir, name, 0); }

@@ -1,0 +1,36 @@
+/*
+ * Where displaced objects go: kept in the trash, or on the list of what is dropped at the next
+ * epoch's end (I2, I9). Nothing here is ever overwritten.
+ */
+#ifndef PSYNC_TRASH_H
+#define PSYNC_TRASH_H
+
+#include "site.h"
+
+enum trash_class { TRASH_REMOVED, TRASH_CONFLICT };
+
+/* Renames .psync/stage/<name> to .psync/trash/<label>.<class>/<path>, or, where that is taken,
+ * <path>~2 and so on. The place, below .psync/trash/, is put into *kept. Returns 0, or -1 with
+ * errno: it stays in the stage, where a later sweep finds and keeps it. */
+int trash_keep(struct site *site, const char *name, enum trash_class class, struct bytes label, struct bytes path,
+               struct buf *kept);
+
+/* Puts .psync/stage/<name>, which is `info`, on the list. */
+void trash_drop(struct site *site, const char *name, const struct info *info, struct bytes label, struct bytes path);
+
+/* Takes the whole list out of the replica; for trash_settle or trash_put_back. */
+struct drop *trash_take_drops(struct replica *replica);
+void trash_put_back(struct replica *replica, struct drop *drops);
+/* Frees the list; what is on it stays in the stage for the next life's sweep. */
+void trash_forget(struct drop *drops);
+/* Removes what is on the list: what was written to since goes to the trash as a conflict's loser,
+ * what a writer still holds stays on the replica's list. Frees the list. */
+void trash_settle(struct site *site, struct drop *drops);
+
+/* Whether the object .psync/stage/<name> still is `info` and no writer has it open; 1, 0, or -1:
+ * a writer has it. */
+int trash_is_untouched(struct site *site, const char *name, const struct info *info);
+/* Removes dir/name and all below it, never over a mount or a link. Returns 0 or -1 with errno. */
+int trash_remove_tree(int dir, const char *name);
+
+#endif

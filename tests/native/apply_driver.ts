@@ -1,0 +1,363 @@
+/**
+ * Builds psync-native with ASan and UBSan, and drives `psync-native apply` as a test wants it: typed
+ * requests in, answers out, under any command (strace, setpriv) and in any number at once.
+ *
+ * Not for use outside tests/native. Whoever starts a driver disposes of it; disposal fails the test
+ * where a sanitizer has said anything.
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { parseRelPath, type RelPath } from "../../src/core/path.ts";
+import {
+  type ApplyReady,
+  type ApplyRecord,
+  decodeApplyRecord,
+  DISPOSE,
+  encodeAdopt,
+  encodeApplyOpen,
+  encodeApplySync,
+  encodeCommit,
+  encodeLook,
+  encodePrepare,
+  encodeRelease,
+  encodeStatfs,
+  encodeSupply,
+  encodeSweep,
+  encodeUnlock,
+  KIND,
+  LEAVE_ID,
+  NO_STAT,
+  type RawCommitted,
+  type RawExpected,
+  type RawFile,
+  type RawLooked,
+  type RawMeta,
+  type RawOp,
+  type RawResult,
+  RecordSplitter,
+  STATUS,
+} from "../../src/replica/native_format.ts";
+
+const NATIVE = fromFileUrl(new URL("../../native/", import.meta.url));
+const FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread"];
+const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+
+/** The label that commits use. */
+export const LABEL = "20260101T000000-1";
+/** An mtime that no clock gives by itself. */
+export const MTIME_NS = 1_600_000_000_123_456_789n;
+
+const built = new Map<string, Promise<string>>();
+
+/** The path of a psync-native with sanitizers (default), or as it is shipped but for musl. */
+export function nativePath(isPlain = false): Promise<string> {
+  const given = Deno.env.get("PSYNC_TEST_NATIVE");
+  if (given) return Promise.resolve(given);
+  const key = isPlain ? "plain" : "sanitized";
+  if (!built.has(key)) built.set(key, build(isPlain ? ["-O2"] : SANITIZERS));
+  return built.get(key)!;
+}
+
+async function build(flags: readonly string[]): Promise<string> {
+  const out = `${await Deno.makeTempDir({ prefix: "psync-apply-build-" })}/psync-native`;
+  // Whoever runs as another user must be able to execute it.
+  await Deno.chmod(out.slice(0, out.lastIndexOf("/")), 0o755);
+  const sources = [...Deno.readDirSync(NATIVE)].map((e) => e.name).filter((name) => name.endsWith(".c"));
+  await run("gcc", [...FLAGS, ...flags, ...sources.map((name) => NATIVE + name), "-o", out]);
+  await Deno.chmod(out, 0o755);
+  globalThis.addEventListener("unload", () => Deno.removeSync(out.slice(0, out.lastIndexOf("/")), { recursive: true }));
+  return out;
+}
+
+/** Runs a command to its end and returns its stdout; fails where it fails. */
+export async function run(command: string, args: readonly string[], stdin?: Uint8Array): Promise<string> {
+  const child = new Deno.Command(command, { args: [...args], stdin: "piped", stdout: "piped", stderr: "piped" })
+    .spawn();
+  const writer = child.stdin.getWriter();
+  if (stdin !== undefined) await writer.write(stdin);
+  await writer.close();
+  const { code, stdout, stderr } = await child.output();
+  if (code !== 0) throw new Error(`Cannot run "${command}": ${new TextDecoder().decode(stderr)}`);
+  return new TextDecoder().decode(stdout);
+}
+
+/** A path of a test. */
+export function path(text: string): RelPath {
+  return parseRelPath(text);
+}
+
+/** Metadata of new objects. */
+export function meta(part: Partial<RawMeta> = {}): RawMeta {
+  return { mode: 0o644, uid: LEAVE_ID, gid: LEAVE_ID, mtimeNs: MTIME_NS, ...part };
+}
+
+/** Nothing may be there. */
+export const ABSENT: RawExpected = { stat: NO_STAT, target: "" };
+
+/** What a look showed must be there. */
+export function expected(looked: RawLooked): RawExpected {
+  return looked.stat === null ? ABSENT : { stat: looked.stat, target: looked.target };
+}
+
+/** An OP_PUT_FILE with this content. */
+export function putFile(name: string, content: string | Uint8Array, part: Partial<RawOp> = {}): RawOp {
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const source = { kind: "inline" as const, bytes };
+  const base = { op: "put-file" as const, path: path(name), expected: ABSENT, disposal: DISPOSE.drop };
+  return { ...base, meta: meta(), source, ...part } as RawOp;
+}
+
+/** An OP_PUT_DIR. */
+export function putDir(name: string, part: Partial<RawOp> = {}): RawOp {
+  const base = { op: "put-dir" as const, path: path(name), expected: ABSENT, disposal: DISPOSE.drop };
+  return { ...base, meta: meta({ mode: 0o755 }), ...part } as RawOp;
+}
+
+/** An OP_PUT_LINK. */
+export function putLink(name: string, target: string, part: Partial<RawOp> = {}): RawOp {
+  const base = { op: "put-link" as const, path: path(name), expected: ABSENT, disposal: DISPOSE.drop };
+  return { ...base, meta: meta({ mode: 0o777 }), target, ...part } as RawOp;
+}
+
+/** An OP_REMOVE of what a look showed. */
+export function remove(name: string, looked: RawLooked, part: Partial<RawOp> = {}): RawOp {
+  const base = { op: "remove" as const, path: path(name), expected: expected(looked), disposal: DISPOSE.removed };
+  return { ...base, force: false, ...part } as RawOp;
+}
+
+/** An OP_MOVE of what a look showed to a name that is free, unless `part` says otherwise. */
+export function move(from: string, to: string, looked: RawLooked, part: Partial<RawOp> = {}): RawOp {
+  const base = { op: "move" as const, path: path(from), to: path(to), expected: expected(looked) };
+  return { ...base, expectedTo: ABSENT, disposal: DISPOSE.drop, ...part } as RawOp;
+}
+
+/** An OP_META of what a look showed. */
+export function setMeta(name: string, looked: RawLooked, to: Partial<RawMeta>): RawOp {
+  const base = { op: "meta" as const, path: path(name), expected: expected(looked), disposal: DISPOSE.drop };
+  return { ...base, meta: meta(to) };
+}
+
+/** How a driver is started. */
+export interface DriverOptions {
+  /** A command and its arguments, in front of psync-native's. */
+  readonly under?: readonly string[];
+  /** Without sanitizers: for races, figures, and under strace. */
+  readonly isPlain?: boolean;
+  /** The working directory. */
+  readonly cwd?: string;
+}
+
+type Answer<K extends ApplyRecord["kind"]> = Extract<ApplyRecord, { kind: K }>;
+
+/** One running `psync-native apply`. */
+export class ApplyDriver implements AsyncDisposable {
+  readonly pid: number;
+  readonly status: Promise<Deno.CommandStatus>;
+  readonly #child: Deno.ChildProcess;
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #stderr: Promise<string>;
+  readonly #reading: Promise<void>;
+  readonly #waiting = new Map<number, PromiseWithResolvers<ApplyRecord>>();
+  #fatal = Promise.withResolvers<ApplyRecord>();
+  #lastId = 0;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.pid = child.pid;
+    this.status = child.status;
+    this.#stdin = child.stdin.getWriter();
+    this.#stderr = new Response(child.stderr).text();
+    this.#fatal.promise.catch(() => {});
+    this.#reading = this.#read();
+  }
+
+  /** Starts a process; no root is opened. */
+  static async spawn(options: DriverOptions = {}): Promise<ApplyDriver> {
+    const native = await nativePath(options.isPlain);
+    const [command, ...args] = [...options.under ?? [], native, "apply"];
+    const child = new Deno.Command(command!, {
+      args,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
+    return new ApplyDriver(child.spawn());
+  }
+
+  /** Starts a process on a root and adopts it. */
+  static async start(root: string, options: DriverOptions = {}): Promise<ApplyDriver> {
+    const driver = await ApplyDriver.spawn(options);
+    const ready = await driver.open(root);
+    assertEquals(ready.errno, 0);
+    assertEquals(await driver.adopt("pair 1\n", "lock 1\n", ready.lock), {
+      kind: "done",
+      errno: 0,
+      status: STATUS.done,
+    });
+    return driver;
+  }
+
+  async #read(): Promise<void> {
+    const splitter = new RecordSplitter();
+    for await (const chunk of this.#child.stdout) {
+      for (const raw of splitter.push(chunk)) {
+        const record = decodeApplyRecord({ ...raw, body: raw.body.slice() });
+        if (record.kind === "fatal") this.#fatal.resolve(record);
+        this.#waiting.get(raw.id)?.resolve(record);
+        this.#waiting.delete(raw.id);
+      }
+    }
+    const gone = new Error("psync-native apply has ended");
+    this.#fatal.reject(gone);
+    for (const { reject } of this.#waiting.values()) reject(gone);
+    this.#waiting.clear();
+  }
+
+  /** Sends bytes as they are. */
+  async sendRaw(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#stdin.write(bytes);
+    } catch {
+      // It has ended; who waits for an answer is told.
+    }
+  }
+
+  /** The R_FATAL that the process ends with; rejects where it ends without. */
+  get fatal(): Promise<ApplyRecord> {
+    return this.#fatal.promise;
+  }
+
+  async #call<K extends ApplyRecord["kind"]>(kind: K, encode: (id: number) => Uint8Array): Promise<Answer<K>> {
+    const id = ++this.#lastId;
+    const waiting = Promise.withResolvers<ApplyRecord>();
+    this.#waiting.set(id, waiting);
+    await this.sendRaw(encode(id));
+    const answer = await waiting.promise;
+    assertEquals(answer.kind, kind);
+    return answer as Answer<K>;
+  }
+
+  open(root: string): Promise<ApplyReady> {
+    return this.#call("ready", (id) => encodeApplyOpen(id, root));
+  }
+
+  adopt(pair: string, lock: string, oldLock: string | null): Promise<Answer<"done">> {
+    return this.#call("done", (id) => encodeAdopt(id, { pair, lock, oldLock }));
+  }
+
+  unlock(): Promise<Answer<"done">> {
+    return this.#call("done", encodeUnlock);
+  }
+
+  sync(): Promise<Answer<"done">> {
+    return this.#call("done", encodeApplySync);
+  }
+
+  space(): Promise<Answer<"space">> {
+    return this.#call("space", encodeStatfs);
+  }
+
+  async sweep(label = LABEL): Promise<readonly string[]> {
+    return (await this.#call("swept", (id) => encodeSweep(id, label))).kept;
+  }
+
+  async looks(names: readonly string[], contentLimitBytes = 65_536, digests = false): Promise<readonly RawLooked[]> {
+    const paths = names.map(path);
+    return (await this.#call("looked", (id) => encodeLook(id, { contentLimitBytes, digests, paths }))).looked;
+  }
+
+  async look(name: string, contentLimitBytes = 65_536, digests = false): Promise<RawLooked> {
+    return (await this.looks([name], contentLimitBytes, digests))[0]!;
+  }
+
+  async commit(ops: readonly RawOp[], label = LABEL): Promise<readonly RawCommitted[]> {
+    return (await this.#call("committed", (id) => encodeCommit(id, { label, ops }))).committed;
+  }
+
+  /** Makes one transition. */
+  async make(op: RawOp): Promise<RawCommitted> {
+    return (await this.commit([op]))[0]!;
+  }
+
+  async supply(batch: string, files: readonly RawFile[]): Promise<readonly RawResult[]> {
+    return (await this.#call("results", (id) => encodeSupply(id, { batch, files }))).results;
+  }
+
+  async prepare(batch: string, files: readonly RawFile[]): Promise<readonly RawResult[]> {
+    return (await this.#call("results", (id) => encodePrepare(id, { batch, files }))).results;
+  }
+
+  async release(batch: string): Promise<readonly RawResult[]> {
+    return (await this.#call("results", (id) => encodeRelease(id, batch))).results;
+  }
+
+  /** Kills it and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.status;
+  }
+
+  /** Ends its input; returns its exit code. */
+  async end(): Promise<number> {
+    await this.#stdin.close().catch(() => {});
+    await this.#reading;
+    return (await this.status).code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+    const stderr = await this.#stderr;
+    if (/Sanitizer|runtime error/.test(stderr)) throw new Error(stderr);
+  }
+}
+
+/** Runs `use` with an empty directory that is removed afterwards. */
+export async function withRoot(use: (root: string) => Promise<void>, parent?: string): Promise<void> {
+  const made = await Deno.makeTempDir({ prefix: "psync-apply-", ...(parent === undefined ? {} : { dir: parent }) });
+  const root = await Deno.realPath(made);
+  try {
+    await use(root);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+}
+
+/** Runs `use` with an adopted root. */
+export async function withReplica(
+  use: (root: string, driver: ApplyDriver) => Promise<void>,
+  options: DriverOptions = {},
+  parent?: string,
+): Promise<void> {
+  await withRoot(async (root) => {
+    await using driver = await ApplyDriver.start(root, options);
+    await use(root, driver);
+  }, parent);
+}
+
+/** The names in the stage of a root. */
+export function staged(root: string): string[] {
+  return [...Deno.readDirSync(`${root}/.psync/stage`)].map((entry) => entry.name).sort();
+}
+
+/** Everything below a root's trash: path to content (of directories: "/"; of links: "-> target"). */
+export function trash(root: string): Record<string, string> {
+  return tree(`${root}/.psync/trash`);
+}
+
+/** Everything below a directory, `.psync` left out. */
+export function tree(dir: string, prefix = ""): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const entry of [...Deno.readDirSync(dir)].sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const name = prefix + entry.name;
+    if (name === ".psync") continue;
+    if (entry.isSymlink) out[name] = `-> ${Deno.readLinkSync(`${dir}/${entry.name}`)}`;
+    else if (entry.isDirectory) Object.assign(out, { [name]: "/" }, tree(`${dir}/${entry.name}`, `${name}/`));
+    else out[name] = entry.isFile ? Deno.readTextFileSync(`${dir}/${entry.name}`) : "special";
+  }
+  return out;
+}
+
+/** The kind of STAT for `expected` literals. */
+export { DISPOSE, KIND, STATUS };
