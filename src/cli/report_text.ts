@@ -212,7 +212,7 @@ export function noticeLine(notice: Notice): string {
         `they are kept only where psync is root on both sides`;
     case "unwatched":
       return `Too many folders to watch on the ${notice.side}: ${showPath(notice.path) || "the root"} and what is ` +
-        `below it is polled; raise fs.inotify.max_user_watches`;
+        `below it is looked at only by the next scan; raise fs.inotify.max_user_watches`;
     case "rescan":
       return `Looking again at ${showPath(notice.path) || "everything"} on the ${notice.side}: ${oneLine(notice.why)}`;
     case "archive-lost":

@@ -63,7 +63,7 @@ function sideText(side: SideState): string {
   const parts = [
     side.isConnected ? "connected" : "not connected",
     ...(side.watches === null ? [] : [`${countText(side.watches, "folder")} watched`]),
-    ...(side.unwatched === 0 ? [] : [`${countText(side.unwatched, "folder")} polled`]),
+    ...(side.unwatched === 0 ? [] : [`${countText(side.unwatched, "folder")} without a watch`]),
     ...(facts === null || facts.reduced.length === 0 ? [] : [`lacks ${featuresText(facts.reduced)}`]),
     ...(facts !== null && facts.rsync === null ? ["has no rsync"] : []),
   ];

@@ -59,7 +59,7 @@ Deno.test("stateLines() lists what is in flight, in conflict, held, and not sync
   assertEquals(lines.slice(0, 4), [
     "State: link lost: nothing heard for 15 s, running for 1 min 5 s",
     "  left   here:/a: connected, 1 folder watched, lacks file leases (an open file is recognised by waiting), has no rsync",
-    "  right  b\\x1b: not connected, 2 folders polled",
+    "  right  b\\x1b: not connected, 2 folders without a watch",
     "  12 paths agreed, 1 change waiting, the oldest for 2.0 s",
   ]);
   assertEquals(lines.slice(5), [
