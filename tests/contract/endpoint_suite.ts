@@ -1,0 +1,21 @@
+/**
+ * The contract of an endpoint as tests: registered once for each door, the same for all.
+ *
+ * Each file says what one group of methods promises; world.ts is what they stand on. Tests wait for
+ * what must come and never sleep.
+ * @module
+ */
+import { batchesSuite } from "./suite_batches.ts";
+import { commitSuite } from "./suite_commit.ts";
+import { eventsSuite } from "./suite_events.ts";
+import { lookSuite } from "./suite_look.ts";
+import type { OpenEndpoint, RegisterTest } from "./world.ts";
+
+/** Registers every test of the contract for one door. */
+export function endpointSuite(name: string, open: OpenEndpoint): void {
+  const test: RegisterTest = (what, run) => Deno.test(`${name}: ${what}`, () => run(open));
+  lookSuite(test);
+  commitSuite(test);
+  eventsSuite(test);
+  batchesSuite(test);
+}

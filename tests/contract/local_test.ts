@@ -1,0 +1,16 @@
+/**
+ * The contract of an endpoint, kept by the in-process door.
+ * @module
+ */
+import { systemClock } from "../../src/base/clock.ts";
+import { LocalEndpoint } from "../../src/endpoint/local.ts";
+import { nativePath } from "../support/native_build.ts";
+import { endpointSuite } from "./endpoint_suite.ts";
+
+endpointSuite("local", async (root, options) =>
+  await LocalEndpoint.open({
+    root,
+    excludes: options?.excludes ?? [],
+    nativePath: await nativePath(),
+    clock: systemClock,
+  }));

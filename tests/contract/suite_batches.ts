@@ -1,0 +1,201 @@
+/**
+ * Contract: the batches of rsync, the marks of a root, durability, and the facts.
+ * @module
+ */
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EndpointLostError, SafetyHaltError, SetupError } from "../../src/base/errors.ts";
+import { ABSENT, contentOf, fileEntry, lockOf, LOOK, p, PAIR, putFile, type RegisterTest, World } from "./world.ts";
+
+/** Registers the tests of batches, marks and facts. */
+export function batchesSuite(test: RegisterTest): void {
+  supplySuite(test);
+  prepareSuite(test);
+  marksSuite(test);
+  factsSuite(test);
+}
+
+function supplySuite(test: RegisterTest): void {
+  test("supply opens files under numbers, and release says which were stable", async (open) => {
+    await using world = await World.open(open, { shape: { a: "stable", b: "will change", c: "gone", d: "open" } });
+    const stamps = await Promise.all(["a", "b", "c", "d"].map(async (name) => (await world.present(p(name))).stamp));
+    await world.tree.sh("rm c");
+    using _writer = await Deno.open(world.tree.at("d"), { write: true });
+    const requests = ["a", "b", "c", "d"].map((name, id) => ({ id, path: p(name), stamp: stamps[id]! }));
+    const supplied = await world.endpoint.supply("batch", requests);
+    assertEquals(supplied.map(({ kind }) => kind), ["supplied", "supplied", "stale", "busy"]);
+    assertEquals(await world.tree.read(".psync/supply/batch/0"), "stable");
+    await world.tree.write("b", "changed meanwhile");
+    assertEquals((await world.endpoint.release("batch")).stable, [0]);
+    assertEquals(await world.tree.exists(".psync/supply/batch"), false);
+  });
+}
+
+function prepareSuite(test: RegisterTest): void {
+  test("prepare links what is live, a put takes what was staged, and nobody hears of it", async (open) => {
+    await using world = await World.open(open, { shape: { f: "old content", g: "edited" } });
+    const [f, g] = [await world.expected(p("f")), await world.expected(p("g"))];
+    await world.tree.write("g", "edited by a user");
+    const prepared = await world.endpoint.prepare("batch", [
+      { id: 1, path: p("f"), expected: f },
+      { id: 2, path: p("g"), expected: g },
+      { id: 3, path: p("none"), expected: ABSENT },
+    ]);
+    assertEquals(prepared.map(({ id, stamp }) => [id, stamp !== null]), [[1, true], [2, false], [3, false]]);
+    assertEquals(await world.tree.read(".psync/basis/batch/1"), "old content");
+    assertEquals(prepared[0]!.stamp, (await world.present(p("f"))).stamp);
+    await world.tree.write(".psync/stage/batch/1", "new content of it");
+    const done = await world.done({
+      kind: "put",
+      path: p("f"),
+      expected: { kind: "file", stamp: prepared[0]!.stamp! },
+      entry: fileEntry("new content of it"),
+      content: { kind: "staged", batch: "batch", id: 1 },
+      disposal: "drop",
+    });
+    assertEquals((await world.present(p("f"))).stamp, done.stamp);
+    await world.endpoint.release("batch");
+    assertEquals(await world.tree.read("f"), "new content of it");
+    assertEquals([await world.tree.exists(".psync/stage/batch"), await world.tree.exists(".psync/basis/batch")], [
+      false,
+      false,
+    ]);
+    await world.quiet();
+    assertEquals(world.log.of(p("f")), []);
+  });
+
+  test("release tells the new stamp of a basis that is still live", async (open) => {
+    await using world = await World.open(open, { shape: { f: "content" } });
+    await world.endpoint.prepare("batch", [{ id: 7, path: p("f"), expected: await world.expected(p("f")) }]);
+    const { stamps } = await world.endpoint.release("batch");
+    assertEquals(stamps, [{ id: 7, stamp: (await world.present(p("f"))).stamp }]);
+    await world.done(putFile(p("f"), "new", { expected: { kind: "file", stamp: stamps[0]!.stamp! } }));
+  });
+
+  test("commit says that staged content is gone", async (open) => {
+    await using world = await World.open(open);
+    await world.endpoint.prepare("batch", [{ id: 1, path: p("f"), expected: ABSENT }]);
+    const entry = fileEntry("x");
+    const content = { kind: "staged", batch: "batch", id: 1 } as const;
+    const result = await world.commitOne({
+      kind: "put",
+      path: p("f"),
+      expected: ABSENT,
+      entry,
+      content,
+      disposal: "drop",
+    });
+    assertEquals(result.kind, "gone");
+  });
+}
+
+function marksSuite(test: RegisterTest): void {
+  test("open changes nothing in the root", async (open) => {
+    await using world = await World.open(open);
+    await world.tree.sh("rm -r .psync");
+    await using other = await open(world.tree.path);
+    await other.list([p("")]);
+    await other.look([p("none")], LOOK);
+    assertEquals(await world.tree.exists(".psync"), false);
+  });
+
+  test("adopt writes the marks for nobody else to read", async (open) => {
+    await using world = await World.open(open);
+    assertEquals(await world.tree.read(".psync/pair"), PAIR);
+    assertEquals(await world.tree.read(".psync/lock"), lockOf(world.endpoint, 1));
+    assertEquals(await world.tree.read(".psync/.gitignore"), "*\n");
+    assertEquals((await world.tree.sh("stat -c %a .psync")).trim(), "700");
+  });
+
+  test("adopt refuses a root that somebody else was faster with", async (open) => {
+    await using world = await World.open(open);
+    await using second = await open(world.tree.path);
+    assertEquals(second.facts.lock, lockOf(world.endpoint, 1));
+    assertEquals([second.facts.pairMarker, second.facts.lockHolderLives], [PAIR, true]);
+    const marks = { pair: PAIR, lock: lockOf(second, 2) };
+    await assertRejects(() => second.adopt({ ...marks, oldLock: null }), SetupError);
+    await assertRejects(() => second.adopt({ ...marks, oldLock: "another" }), SetupError);
+    await world.done(putFile(p("f"), "still ours"));
+  });
+
+  test("an endpoint whose lock was taken over commits nothing more", async (open) => {
+    await using world = await World.open(open);
+    await using second = await open(world.tree.path);
+    await second.adopt({ pair: PAIR, lock: lockOf(second, 2), oldLock: second.facts.lock });
+    await assertRejects(() => world.commit(putFile(p("f"), "late")), SafetyHaltError);
+    assertEquals(await world.tree.exists("f"), false);
+    const [result] = await second.commit({ transitions: [putFile(p("f"), "new owner")] });
+    assertEquals(result?.kind, "done");
+    await world.endpoint.releaseLock();
+    assertEquals(await world.tree.read(".psync/lock"), lockOf(second, 2));
+  });
+
+  test("releaseLock gives the lock back", async (open) => {
+    await using world = await World.open(open);
+    await world.endpoint.releaseLock();
+    assertEquals([await world.tree.exists(".psync/lock"), await world.tree.exists(".psync/pair")], [false, true]);
+  });
+
+  test("sync drops what was displaced as expected", async (open) => {
+    await using world = await World.open(open, { shape: { f: "old" } });
+    await world.done(putFile(p("f"), "new", { expected: await world.expected(p("f")) }));
+    await world.endpoint.sync();
+    assertEquals(
+      (await world.tree.sh("find .psync -type f -not -name pair -not -name lock -not -name .gitignore")).trim(),
+      "",
+    );
+    assertEquals(await world.tree.read("f"), "new");
+  });
+}
+
+function factsSuite(test: RegisterTest): void {
+  test("facts describe the root and its host", async (open) => {
+    await using world = await World.open(open, { shape: { f: "x" } });
+    const { facts } = world.endpoint;
+    const [inode, boot] = (await world.tree.sh("stat -c %i .; cat /proc/sys/kernel/random/boot_id")).trim().split("\n");
+    assertEquals([facts.root, facts.rootInode, facts.bootId], [world.tree.path, BigInt(inode!), boot]);
+    assertEquals([facts.isEmpty, facts.pairMarker, facts.lock], [false, null, null]);
+    assertEquals(facts.isRootUser, Deno.uid() === 0);
+    assert(facts.rsync === null || facts.rsync.startsWith("rsync  version"));
+    assert(facts.ancestors.length >= 2);
+    await using again = await open(`${world.tree.path}/../${world.tree.path.split("/").pop()}/`);
+    assertEquals(again.facts.root, world.tree.path);
+  });
+
+  test("facts call a root empty that holds nothing but psync's own", async (open) => {
+    await using world = await World.open(open);
+    await using again = await open(world.tree.path);
+    assertEquals(again.facts.isEmpty, true);
+  });
+
+  test("open refuses what is no directory", async (open) => {
+    await using world = await World.open(open, { shape: { f: "x" } });
+    await assertRejects(() => open(world.tree.at("none")), SetupError, "ENOENT");
+    await assertRejects(() => open(world.tree.at("f")), SetupError, "ENOTDIR");
+  });
+
+  test("owners are named where they are compared", async (open) => {
+    await using world = await World.open(open, { shape: { f: "x" } });
+    assertEquals((await world.present(p("f"))).entry.owner, null);
+    await world.endpoint.setCompareOwners(true);
+    const [user, group] = (await world.tree.sh("stat -c '%U %G' f")).trim().split(" ");
+    assertEquals((await world.present(p("f"))).entry.owner, { user: user!, group: group! });
+  });
+
+  test("every method rejects once the endpoint is disposed of", async (open) => {
+    await using world = await World.open(open);
+    await world.endpoint[Symbol.asyncDispose]();
+    await assertRejects(() => world.look(p("f")), EndpointLostError);
+    await assertRejects(() => world.endpoint.list([p("")]), EndpointLostError);
+    await assertRejects(() => world.commit(putFile(p("f"), "x")), EndpointLostError);
+    await assertRejects(() => world.endpoint.sync(), EndpointLostError);
+  });
+
+  test("looks and commits may run at the same time", async (open) => {
+    await using world = await World.open(open, { shape: { f: "x" } });
+    const work = Array.from({ length: 50 }, async (_, i) => {
+      await world.done(putFile(p(`f${i}`), `text ${i}`));
+      assertEquals(contentOf(await world.look(p(`f${i}`))), `text ${i}`);
+    });
+    await Promise.all(work);
+  });
+}
