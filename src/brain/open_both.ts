@@ -68,9 +68,9 @@ async function openRemote(
     clock: context.clock,
     signal: context.signal,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
-    onProgress: (progress) => {
+    onProgress: (sentBytes, totalBytes) => {
       onDeployed();
-      context.report.deploying(progress);
+      context.report.deploying({ sentBytes, totalBytes });
     },
   });
 }
