@@ -38,11 +38,12 @@ export class ProcessPeer implements Peer {
     this.#clock = clock;
   }
 
-  end(): Promise<void> {
+  /** `graceMs`: how long it may take to end by itself. */
+  end(graceMs = END_MS): Promise<void> {
     return this.#ending ??= (async () => {
       // EOF is what a filter, and an ssh, ends on.
       this.#child.stdin.close().catch(() => {});
-      if (!(await this.#endsWithin(END_MS))) this.#child.kill("SIGTERM");
+      if (!(await this.#endsWithin(graceMs))) this.#child.kill("SIGTERM");
       if (!(await this.#endsWithin(TERM_MS))) this.#child.kill("SIGKILL");
       await this.#child[Symbol.asyncDispose]();
     })();
@@ -64,6 +65,14 @@ export class ProcessPeer implements Peer {
     timer.cancel();
     return isEnded;
   }
+}
+
+/** Ends what did not greet: one whose stream has ended gets the time to end by itself, others do not. */
+export async function endUngreeted(starting: Starting, cause: unknown): Promise<ProcessPeer> {
+  const peer = new ProcessPeer(starting.child, starting.clock);
+  await starting.greetings.cancel();
+  await peer.end(cause instanceof EndpointLostError ? END_MS : 0);
+  return peer;
 }
 
 /** The last lines of a text as one line for people, without control characters. */
@@ -160,9 +169,7 @@ async function greetingOrEnd(
     if (greeting.kind !== "filter") throw new SetupError(`Cannot start the filter: it is something else`);
     return greeting;
   } catch (cause) {
-    await starting.greetings.cancel();
-    const peer = new ProcessPeer(starting.child, starting.clock);
-    await peer.end();
+    const peer = await endUngreeted(starting, cause);
     if (!(cause instanceof EndpointLostError)) throw cause;
     const words = (await peer.lastWords()) || starting.greetings.noise || cause.message;
     throw new SetupError(`Cannot start the filter "${options.command}": ${words}`, { cause });

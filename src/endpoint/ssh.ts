@@ -19,7 +19,7 @@ import {
   sendSelf,
   startCommand,
 } from "./deploy.ts";
-import { GREETING_TIMEOUT_MS, nextGreeting, openGreeted, ProcessPeer, type Starting } from "./pipe.ts";
+import { endUngreeted, GREETING_TIMEOUT_MS, nextGreeting, openGreeted, type Starting } from "./pipe.ts";
 import type { RemoteEndpoint } from "./remote.ts";
 import { explainSsh, parseSshCommand, requireHost, sshArgs, type SshCommand } from "./ssh_command.ts";
 
@@ -64,14 +64,11 @@ async function greetedOrEnded(starting: Starting, ssh: SshCommand, options: SshO
   try {
     return await greeted(starting, options);
   } catch (cause) {
-    await starting.greetings.cancel();
-    const { child } = starting;
-    const peer = new ProcessPeer(child, starting.clock);
-    const said = { stderr: child.stderrTail(), noise: starting.greetings.noise };
-    await peer.end();
+    const { child, greetings } = starting;
+    await endUngreeted(starting, cause);
     if (!(cause instanceof EndpointLostError)) throw cause;
     const { code } = await child.status;
-    throw explainSsh(ssh, { ...said, stderr: child.stderrTail(), host: options.host, code });
+    throw explainSsh(ssh, { host: options.host, code, stderr: child.stderrTail(), noise: greetings.noise });
   }
 }
 
