@@ -116,7 +116,7 @@ export class LocalEndpoint implements Endpoint {
         labels,
         lister: new Lister({ watcher, looker, counter, naming, ignore }),
         committer: new Committer({ applier, counter, naming, labels }),
-        batches: openBatches({ applier, reporter, known }),
+        batches: openBatches({ applier, reporter }),
       });
     } catch (error) {
       await applier[Symbol.asyncDispose]();
@@ -200,8 +200,9 @@ export class LocalEndpoint implements Endpoint {
 
   async releaseLock(): Promise<void> {
     const done = await this.#parts.applier.unlock();
-    // Somebody else's lock is not ours to remove, and then there is nothing to give back.
-    if (done.status !== STATUS.stale) this.#check(done, "release the lock of root");
+    // A lock or root that is not ours any more is not ours to change, and there is nothing to give back.
+    if (done.status === STATUS.stale || done.status === STATUS.guard) return;
+    this.#check(done, "release the lock of root");
   }
 
   async sync(): Promise<void> {
@@ -253,14 +254,12 @@ function pathsOf(transition: Transition): RelPath[] {
   return transition.kind === "move" ? [transition.from, transition.to] : [transition.path];
 }
 
-function openBatches(
-  { applier, reporter, known }: { readonly applier: Applier; readonly reporter: Reporter; readonly known: KnownStamps },
-): Batches {
+function openBatches({ applier, reporter }: { readonly applier: Applier; readonly reporter: Reporter }): Batches {
   return new Batches({
     applier,
     hold: (paths) => reporter.hold(paths),
     release: (paths) => reporter.release(paths),
-    remember: (path, stat) => stat === null ? known.forget(path) : reporter.rememberOwn(path, stat),
+    remember: (path, stat) => reporter.rememberOwn(path, stat),
   });
 }
 

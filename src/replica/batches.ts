@@ -19,8 +19,8 @@ export interface BatchesParts {
   readonly applier: Applier;
   readonly hold: (paths: readonly RelPath[]) => void;
   readonly release: (paths: readonly RelPath[]) => void;
-  /** Remembers a stamp that psync itself made; null: what is there is not known any more. */
-  readonly remember: (path: RelPath, stat: RawStat | null) => void;
+  /** Remembers a stamp that psync itself made. */
+  readonly remember: (path: RelPath, stat: RawStat) => void;
 }
 
 interface Batch {
@@ -90,7 +90,7 @@ export class Batches {
   ): BasisResult {
     const stat = raw?.status === STATUS.done ? raw.stat : null;
     const path = paths.get(id);
-    if (path !== undefined) this.#parts.remember(path, stat);
+    if (path !== undefined && stat !== null) this.#parts.remember(path, stat);
     return { id, stamp: stat === null ? null : stampOf(stat) };
   }
 

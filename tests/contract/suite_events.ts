@@ -210,19 +210,19 @@ function silenceSuite(test: RegisterTest): void {
   });
 
   test("events report an edit that comes while psync commits", async (open) => {
-    await using world = await World.open(open, { shape: { f: "start" } });
-    for (let i = 0; i < 20; i++) {
-      const expected = await world.expected(p("f"));
-      const text = `user ${i}`;
+    const names = Array.from({ length: 30 }, (_, i) => `f${i}`);
+    await using world = await World.open(open, { shape: Object.fromEntries(names.map((name) => [name, "start"])) });
+    for (const name of names) {
+      const expected = await world.expected(p(name));
       const [result] = await Promise.all([
-        world.commitOne(putFile(p("f"), `psync ${i} `, { expected })),
-        world.tree.write("f", text),
+        world.commitOne(putFile(p(name), "psync was here", { expected })),
+        world.tree.write(name, `user of ${name}`),
       ]);
       assert(result.kind !== "failed");
-      // Whoever was later stands there; if it is the user, it is reported, unless the commit told.
-      const now = await world.tree.read("f");
-      if (now === text) await world.log.sawContent(p("f"), text);
-      else assertEquals([now, result.kind], [`psync ${i} `, "done"]);
+      // Whoever was later stands there; if it is the user, it is reported.
+      const now = await world.tree.read(name);
+      if (now === `user of ${name}`) await world.log.sawContent(p(name), now);
+      else assertEquals([now, result.kind], ["psync was here", "done"]);
     }
   });
 
