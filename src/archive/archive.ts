@@ -75,11 +75,17 @@ export class SqliteArchive implements Archive {
     const [begin, commit, rollback] = this.#depth === 0
       ? ["BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"]
       : ["SAVEPOINT inner", "RELEASE inner", "ROLLBACK TO inner; RELEASE inner"];
-    this.#use(() => this.#db.exec(begin));
+    this.#use(() => {
+      this.#nodes.flush();
+      this.#db.exec(begin);
+    });
     this.#depth++;
     try {
       const result = work();
-      this.#use(() => this.#db.exec(commit));
+      this.#use(() => {
+        this.#nodes.flush();
+        this.#db.exec(commit);
+      });
       return result;
     } catch (error) {
       this.#rollBack(rollback);

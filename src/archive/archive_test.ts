@@ -98,6 +98,33 @@ each("drops what is below a directory that becomes a file", (archive) => {
   assertEquals(archive.children(path("d")), []);
 });
 
+each("writes many rows of one directory at once, also over directories", (archive) => {
+  const names = Array.from({ length: 40 }, (_, i) => `n${i}`);
+  put(
+    archive,
+    Object.fromEntries(names.flatMap((name, i) => i % 7 === 0 ? [[name, dir()], [`${name}/x`, dir()]] : [])),
+  );
+  const made = put(archive, Object.fromEntries(names.map((name) => [name, file("a")])));
+  assertEquals(archive.count(), 40);
+  for (const [at, value] of made) assertEquals(archive.get(path(at)), value);
+  const twice = [row(file("b")), row(link("x")), row(file("c"))];
+  archive.transact(() => twice.forEach((value) => archive.put(path("n3"), value)));
+  assertEquals(archive.get(path("n3")), twice[2]);
+});
+
+each("refuses a row below what became a file in the same transaction", (archive) => {
+  put(archive, { d: dir(), "d/e": dir(), "d/e/f": file("a") });
+  for (const below of ["d/x", "d/e/x"]) {
+    archive.transact(() => {
+      archive.put(path("d"), row(dir()));
+      archive.put(path("d/e"), row(dir()));
+      archive.put(path("d"), row(file("b")));
+      assertThrows(() => archive.put(path(below), row(file("c"))), ArchiveError, "no row");
+    });
+    assertEquals(everything(archive), ["d"]);
+  }
+});
+
 each("refuses a row whose directory has none", (archive) => {
   put(archive, { f: file("a") });
   for (const at of ["x/y", "f/y", ""]) {
@@ -304,20 +331,27 @@ const anyCommand: fc.Arbitrary<Command> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("move" as const), at: anyPath, to: anyPath }) },
 );
 
-function run(archive: Archive, commands: readonly Command[]): string[] {
-  return commands.map((command) => {
-    try {
-      archive.transact(() => {
-        if (command.kind === "put") archive.put(command.at, command.value);
-        else if (command.kind === "remove") archive.remove(command.at);
-        else archive.move(command.at, command.to);
-      });
-      return "done";
-    } catch (error) {
-      assert(error instanceof ArchiveError, String(error));
-      return "refused";
-    }
-  });
+/** Runs commands, so many to a transaction; a refused one changes nothing and the next goes on. */
+function run(archive: Archive, commands: readonly Command[], perTransaction: number): string[] {
+  const results: string[] = [];
+  for (let at = 0; at < commands.length; at += perTransaction) {
+    archive.transact(() => {
+      for (const command of commands.slice(at, at + perTransaction)) results.push(runOne(archive, command));
+    });
+  }
+  return results;
+}
+
+function runOne(archive: Archive, command: Command): string {
+  try {
+    if (command.kind === "put") archive.put(command.at, command.value);
+    else if (command.kind === "remove") archive.remove(command.at);
+    else archive.move(command.at, command.to);
+    return "done";
+  } catch (error) {
+    assert(error instanceof ArchiveError, String(error));
+    return "refused";
+  }
 }
 
 Deno.test("SqliteArchive does what the one in memory does", () => {
@@ -325,19 +359,19 @@ Deno.test("SqliteArchive does what the one in memory does", () => {
   let runs = 0;
   try {
     fc.assert(
-      fc.property(fc.array(anyCommand, { maxLength: 60 }), (commands) => {
+      fc.property(fc.array(anyCommand, { maxLength: 120 }), fc.integer({ min: 1, max: 200 }), (commands, size) => {
         const file = join(top, `${runs++}.db`);
         const model = new MemoryArchive();
-        const expected = run(model, commands);
+        const expected = run(model, commands, size);
         {
           using archive = openArchive(file);
-          assertEquals(run(archive, commands), expected);
+          assertEquals(run(archive, commands, size), expected);
           assertSame(archive, model);
         }
         using again = openArchive(file);
         assertSame(again, model);
       }),
-      { numRuns: 60 },
+      { numRuns: 200 },
     );
   } finally {
     Deno.removeSync(top, { recursive: true });

@@ -43,9 +43,8 @@ CREATE TABLE node (
 ) STRICT, WITHOUT ROWID;
 -- From a directory's id back to its path.
 CREATE UNIQUE INDEX node_id ON node (id) WHERE id IS NOT NULL;
--- Where an object lies now; the birth time is compared in the row.
-CREATE INDEX node_left ON node (left_inode);
-CREATE INDEX node_right ON node (right_inode);
+-- Two more indexes, node_left (left_inode) and node_right (right_inode), are made when an object is
+-- looked for the first time (nodes.ts).
 
 -- Each pair of owner and group once.
 CREATE TABLE owner (

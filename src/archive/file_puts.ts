@@ -1,0 +1,75 @@
+/**
+ * Gathers rows of files and links and writes them many to a statement: half the time of one by one.
+ *
+ * What is gathered is not in the table yet: nodes.ts flushes before it reads or writes anything
+ * else, and archive.ts before a transaction ends. Never outlives its transaction.
+ * @module
+ */
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { SqlValue } from "./rows.ts";
+
+/** Rows to a statement, most first; 16 times 20 values are far below SQLite's limit of 32,766. */
+const BATCHES = [16, 4, 1] as const;
+
+/** One row by its key. */
+export interface PendingRow {
+  readonly parent: number;
+  readonly name: Uint8Array;
+  /** As `encodeRow` gives them. */
+  readonly values: readonly SqlValue[];
+}
+
+/** The rows of a transaction that are not written yet. */
+export class FilePuts {
+  readonly #statements: readonly { readonly rows: number; readonly statement: StatementSync }[];
+  readonly #onDirectory: (row: PendingRow) => void;
+  #pending: PendingRow[] = [];
+
+  /**
+   * `statementFor(n)` is an upsert of n rows that leaves a directory's row alone; `onDirectory` makes
+   * way for a row that met one, which is then written again.
+   */
+  constructor(
+    db: DatabaseSync,
+    options: {
+      readonly statementFor: (rows: number) => string;
+      readonly onDirectory: (row: PendingRow) => void;
+    },
+  ) {
+    this.#statements = BATCHES.map((rows) => ({ rows, statement: db.prepare(options.statementFor(rows)) }));
+    this.#onDirectory = options.onDirectory;
+  }
+
+  add(row: PendingRow): void {
+    this.#pending.push(row);
+    if (this.#pending.length >= BATCHES[0]) this.flush();
+  }
+
+  /** Writes what is gathered. */
+  flush(): void {
+    let rows = this.#pending;
+    if (rows.length === 0) return;
+    this.#pending = [];
+    for (const batch of this.#statements) {
+      for (; rows.length >= batch.rows; rows = rows.slice(batch.rows)) {
+        this.#write(batch.statement, rows.slice(0, batch.rows));
+      }
+    }
+  }
+
+  /** Drops what is gathered: its transaction is taken back. */
+  drop(): void {
+    this.#pending = [];
+  }
+
+  #write(statement: StatementSync, rows: readonly PendingRow[]): void {
+    if (statement.run(...rows.flatMap(cellsOf)).changes === rows.length) return;
+    // Some met a directory. To make way for all is right: rows of files have nothing below them.
+    rows.forEach(this.#onDirectory);
+    statement.run(...rows.flatMap(cellsOf));
+  }
+}
+
+function cellsOf({ parent, name, values }: PendingRow): SqlValue[] {
+  return [parent, name, null, ...values];
+}
