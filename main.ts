@@ -3,6 +3,8 @@
  * @module
  */
 import { main } from "./src/cli/run.ts";
+import { restoreHome } from "./src/cli/self.ts";
 import { systemProcess } from "./src/cli/system_process.ts";
 
+restoreHome();
 await main(systemProcess());

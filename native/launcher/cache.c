@@ -178,6 +178,12 @@ static int fill_base(const struct image *image, int base, const char *path, stru
   return result;
 }
 
+/* What a failure means; ends the search where it would mean the same at every base. */
+static const char *explain(int err) {
+  if (err == EBADMSG) cannot_run("its own file is damaged: copy or build it again");
+  return strerror(err);
+}
+
 /* Tries one base; makes its last name where that is missing. */
 static int try_base(const struct image *image, const char *path, struct place *place, struct reasons *reasons) {
   if (mkdir(path, 0700) < 0 && errno != EEXIST) {
@@ -189,7 +195,7 @@ static int try_base(const struct image *image, const char *path, struct place *p
   int result = -1;
   if (refusal == NULL) {
     result = fill_base(image, base, path, place);
-    if (result < 0) refusal = strerror(errno);
+    if (result < 0) refusal = explain(errno);
   }
   if (base >= 0) close(base);
   if (result < 0) add_reason(reasons, "psync: Cannot use \"%s\": %s\n", path, refusal);
@@ -202,7 +208,7 @@ static const char *named_dir(const char *variable) {
   return value != NULL && value[0] == '/' ? value : NULL;
 }
 
-static const char *home_dir(void) {
+const char *home_dir(void) {
   const struct passwd *user;
   const char *home = named_dir("HOME");
   if (home != NULL) return home;
@@ -241,7 +247,10 @@ static int memory_section(const struct image *image, enum section_kind kind) {
 int memory_place(const struct image *image, struct place *place) {
   for (int kind = 0; kind < SECTIONS; kind++) {
     int fd = memory_section(image, kind);
-    if (fd < 0) return -1;
+    if (fd < 0) {
+      explain(errno);
+      return -1;
+    }
     /* WHY: the native program is started by a child, where "self" is somebody else. */
     if (kind == SECTION_NATIVE) snprintf(place->file[kind], PATH_MAX, "/proc/%ld/fd/%d", (long)getpid(), fd);
     else snprintf(place->file[kind], PATH_MAX, "/proc/self/fd/%d", fd);

@@ -34,6 +34,9 @@ struct reasons {
 /* Finds a base and unpacks there what is missing. Returns 0, or -1 when there is no usable base. */
 int cache_place(const struct image *image, struct place *place, struct reasons *reasons);
 
+/* HOME, or what the user database says; NULL where neither names an absolute path. */
+const char *home_dir(void);
+
 /* Unpacks into memory instead. The runtime's descriptor is CLOEXEC; the other two stay open for
  * the program, and for what it starts. Returns 0 or -1 with errno. */
 int memory_place(const struct image *image, struct place *place);

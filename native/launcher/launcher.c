@@ -8,6 +8,7 @@
  * one stops an umount. It reads no arguments. Exit status 3 when psync cannot be started.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "cache.h"
+#include "files.h"
 #include "image.h"
 #include "probe.h"
 
@@ -22,7 +24,8 @@ extern char **environ;
 
 /* What changes how Deno, its loader or its libraries behave; somebody set it for something else. */
 static const char *const FOREIGN[] = {"DENO_", "NODE_", "OTEL_", "RUST_", "LD_", "PSYNC_SELF=", "PSYNC_HASH=",
-                                      "PSYNC_CWD=", "PSYNC_NATIVE=", "PSYNC_SIZE="};
+                                      "PSYNC_CWD=", "PSYNC_NATIVE=", "PSYNC_SIZE=",
+                                      "PSYNC_HOME="};
 
 static const char *const FLAGS[] = {
   "psync", "run", "-A", "-q", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--cached-only", "--no-prompt",
@@ -54,6 +57,26 @@ static void drop_foreign(void) {
 
 static void set(const char *name, const char *value) {
   if (setenv(name, value, 1) < 0) fail("Cannot set the environment", strerror(errno));
+}
+
+/* Whether bytes can pass through Deno.env, which knows UTF-8 only; others are left alone. */
+static bool is_plain(const char *text) {
+  for (; *text != '\0'; text++) {
+    if ((unsigned char)*text >= 0x80) return false;
+  }
+  return true;
+}
+
+/* Deno reads ~/.npmrc, whatever its options say, and a wrong line in it, or a HOME that is no
+ * directory, ends it. Where there is such a file it is sent to a home that can have none; the
+ * program takes the right one back from PSYNC_HOME (empty: there was no HOME). */
+static void hide_npmrc(void) {
+  char path[PATH_MAX];
+  const char *told = getenv("HOME"), *home = home_dir();
+  if (home == NULL || !is_plain(home) || path_join(path, home, "/", ".npmrc") < 0) return;
+  if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) return;
+  set("PSYNC_HOME", told != NULL ? told : "");
+  set("HOME", "/proc");
 }
 
 /* Tells the program what it cannot find out itself. A working directory that is gone is not told. */
@@ -110,6 +133,7 @@ int main(int argc, char **argv) {
   drop_foreign();
   find_place(&image, &place);
   describe_start(self, &image, &place);
+  hide_npmrc();
   if (chdir("/") < 0) fail("Cannot go to \"/\"", strerror(errno));
   become_runtime(&place, argc, argv);
 }

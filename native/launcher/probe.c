@@ -16,6 +16,9 @@
 /* The child's exit status when exec itself failed; it then writes errno as a number. */
 #define EXIT_NO_EXEC 126
 
+/* How the loader begins a line about a library that it does not find. */
+#define LOADER_SAYS "error while loading shared libraries: "
+
 const char *explain_exec(int err) {
   /* The file is there, so ENOENT speaks of the loader that it names. */
   if (err == ENOENT) return "this system has no glibc (musl?): psync needs glibc 2.27 or later";
@@ -58,6 +61,10 @@ static enum probe judge(int status, const char *said, char why[PROBE_TEXT_SIZE])
     snprintf(why, PROBE_TEXT_SIZE, "the glibc of this system is too old: psync needs glibc 2.27 or later");
   } else if (strstr(said, "libgcc_s.so") != NULL) {
     snprintf(why, PROBE_TEXT_SIZE, "this system has no libgcc_s.so.1: install libgcc-s1 (or libgcc)");
+  } else if (strstr(said, LOADER_SAYS) != NULL) {
+    const char *name = strstr(said, LOADER_SAYS) + strlen(LOADER_SAYS);
+    snprintf(why, PROBE_TEXT_SIZE, "this system lacks %.*s: psync needs glibc 2.27 or later and libgcc_s",
+             (int)strcspn(name, ":\n"), name);
   } else if (WIFSIGNALED(status)) {
     snprintf(why, PROBE_TEXT_SIZE, "the runtime was ended by signal %d", WTERMSIG(status));
   } else {

@@ -77,7 +77,25 @@ export function readEnvironment(): Map<string, string> {
     const equals = entry.indexOf("=");
     if (equals > 0) env.set(entry.slice(0, equals), entry.slice(equals + 1));
   }
+  // The launcher may have hidden HOME from Deno; empty means that there was none.
+  const home = env.get("PSYNC_HOME");
+  if (home === "") env.delete("HOME");
+  else if (home !== undefined) env.set("HOME", home);
+  env.delete("PSYNC_HOME");
   return env;
+}
+
+/**
+ * Gives HOME back to Deno.env and to what psync starts, where the launcher had to hide it.
+ *
+ * Called once, before anything else. See hide_npmrc in native/launcher/launcher.c.
+ */
+export function restoreHome(): void {
+  if (Deno.env.get("PSYNC_HOME") === undefined) return;
+  const home = readEnvironment().get("HOME");
+  if (home === undefined) Deno.env.delete("HOME");
+  else Deno.env.set("HOME", home);
+  Deno.env.delete("PSYNC_HOME");
 }
 
 /**
