@@ -39,6 +39,7 @@ import {
   STATUS,
 } from "../../src/replica/native_format.ts";
 
+const HERE = fromFileUrl(new URL("./", import.meta.url));
 const NATIVE = fromFileUrl(new URL("../../native/", import.meta.url));
 const FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread"];
 const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
@@ -55,19 +56,37 @@ export function nativePath(isPlain = false): Promise<string> {
   const given = Deno.env.get("PSYNC_TEST_NATIVE");
   if (given) return Promise.resolve(given);
   const key = isPlain ? "plain" : "sanitized";
-  if (!built.has(key)) built.set(key, build(isPlain ? ["-O2"] : SANITIZERS));
+  if (!built.has(key)) built.set(key, build(`psync-native-${key}`, isPlain ? ["-O2"] : SANITIZERS));
   return built.get(key)!;
 }
 
-async function build(flags: readonly string[]): Promise<string> {
-  const out = `${await Deno.makeTempDir({ prefix: "psync-apply-build-" })}/psync-native`;
-  // Whoever runs as another user must be able to execute it.
-  await Deno.chmod(out.slice(0, out.lastIndexOf("/")), 0o755);
-  const sources = [...Deno.readDirSync(NATIVE)].map((e) => e.name).filter((name) => name.endsWith(".c"));
-  await run("gcc", [...FLAGS, ...flags, ...sources.map((name) => NATIVE + name), "-o", out]);
-  await Deno.chmod(out, 0o755);
-  globalThis.addEventListener("unload", () => Deno.removeSync(out.slice(0, out.lastIndexOf("/")), { recursive: true }));
-  return out;
+/** Builds a C helper of these tests from tests/native and native. */
+export function helperPath(name: string, sources: readonly string[] = []): Promise<string> {
+  const files = [`${HERE}${name}.c`, ...sources.map((source) => NATIVE + source)];
+  if (!built.has(name)) built.set(name, compile(name, [...SANITIZERS, ...files]));
+  return built.get(name)!;
+}
+
+async function build(name: string, flags: readonly string[]): Promise<string> {
+  const sources = [...Deno.readDirSync(NATIVE)].map((e) => e.name).filter((source) => source.endsWith(".c"));
+  return await compile(name, [...flags, ...sources.map((source) => NATIVE + source)]);
+}
+
+/** Compiles once for each state of the sources; whoever is later replaces the same by the same. */
+async function compile(name: string, args: readonly string[]): Promise<string> {
+  const command = ["gcc", ...FLAGS, ...args];
+  const dir = `${Deno.env.get("TMPDIR") ?? "/tmp"}/psync-apply-build-${Deno.uid() ?? 0}`;
+  await Deno.mkdir(dir, { recursive: true, mode: 0o755 });
+  const preprocessed = await new Deno.Command("gcc", { args: [...FLAGS, ...args, "-E", "-P"] }).output();
+  if (!preprocessed.success) throw new Error(new TextDecoder().decode(preprocessed.stderr));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", preprocessed.stdout)).toHex().slice(0, 16);
+  const target = `${dir}/${name}-${digest}`;
+  if (await Deno.stat(target).then(() => true, () => false)) return target;
+  const aside = await Deno.makeTempFile({ dir });
+  await run(command[0]!, [...command.slice(1), "-o", aside]);
+  await Deno.chmod(aside, 0o755);
+  await Deno.rename(aside, target);
+  return target;
 }
 
 /** Runs a command to its end and returns its stdout; fails where it fails. */
@@ -263,8 +282,12 @@ export class ApplyDriver implements AsyncDisposable {
     return (await this.#call("swept", (id) => encodeSweep(id, label))).kept;
   }
 
-  async looks(names: readonly string[], contentLimitBytes = 65_536, digests = false): Promise<readonly RawLooked[]> {
-    const paths = names.map(path);
+  looks(names: readonly string[], contentLimitBytes = 65_536, digests = false): Promise<readonly RawLooked[]> {
+    return this.looksAt(names.map(path), contentLimitBytes, digests);
+  }
+
+  /** Looks at paths that were not parsed. */
+  async looksAt(paths: readonly RelPath[], contentLimitBytes = 65_536, digests = false): Promise<readonly RawLooked[]> {
     return (await this.#call("looked", (id) => encodeLook(id, { contentLimitBytes, digests, paths }))).looked;
   }
 
