@@ -165,12 +165,15 @@ async function hashFile(path: string): Promise<string> {
   return hash.digest("hex");
 }
 
-/** The process's own directory. Deno replaces bytes that are not UTF-8, so a child is asked for those. */
+/** The process's own directory. Deno cannot say one that is not UTF-8, so a child is asked for it. */
 function ownCwd(): string {
-  const cwd = Deno.cwd();
-  if (!cwd.includes("\ufffd")) return cwd;
-  const { stdout } = new Deno.Command("pwd", { args: ["-P"], stderr: "null" }).outputSync();
-  return decodeBytes(stdout.subarray(0, -1));
+  try {
+    return Deno.cwd();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.InvalidData)) throw error;
+    const { stdout } = new Deno.Command("pwd", { args: ["-P"], stderr: "null" }).outputSync();
+    return decodeBytes(stdout.subarray(0, -1));
+  }
 }
 
 function splitZero(bytes: Uint8Array): string[] {
