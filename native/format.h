@@ -77,12 +77,14 @@ enum kind {
 #define DIRTY_GONE 16    /* IN_DELETE, IN_MOVED_FROM */
 #define DIRTY_MOVED 32   /* IN_MOVED_TO */
 #define DIRTY_DIR 64     /* IN_ISDIR */
-#define DIRTY_NEWDIR 128 /* a directory that is not watched yet: to be listed */
-#define DIRTY_WHOLE 256  /* too many names: list this directory again, with its known subdirectories */
-/* A pair by cookie, both within the watched tree. Written after all W_DIRTY of events before it.
- * body: u8 is_dir, path from, path to. The node of a directory has been re-parented already, and
- * what is dirty below it is reported under the new path from here on. Both names are reported in a
- * W_DIRTY as well. */
+#define DIRTY_NEWDIR 128 /* a directory that is not (or not for sure) watched: to be listed, with all
+                          * that is below, also where that was listed before */
+#define DIRTY_WHOLE 256  /* too many names: list this directory again, with all subdirectories */
+/* A pair by cookie, both within the watched tree. Written before the W_DIRTY names that waited with
+ * it, those of events before it as well: a path in a W_DIRTY is one to which all W_MOVE before it have
+ * been applied, and none after it. Its own paths are those of its time, so that pairs are replayed in
+ * their order. body: u8 is_dir, path from, path to. Both names are reported in a W_DIRTY after it.
+ * A directory that is not known to be watched is DIRTY_NEWDIR under `to`. */
 #define W_MOVE 0x84
 /* Events were lost (IN_Q_OVERFLOW): list everything again. No body. */
 #define W_OVERFLOW 0x85
