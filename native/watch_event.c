@@ -267,7 +267,7 @@ int events_read_here(struct watch *w, size_t bytes) {
 }
 
 bool events_can_write(struct watch *w) {
-  if (!w->set.first) return false;
+  if (set_is_empty(&w->set)) return false;
   if (!w->moves.directories) return true;
   if (!w->held_since_ns) w->held_since_ns = monotonic_ns();
   return monotonic_ns() - w->held_since_ns >= HOLD_MAX_NS;

@@ -42,13 +42,25 @@ static void count_item(struct set *s, const struct item *i, bool comes) {
   if (i->type == W_DIRTY || i->type == W_MOVE) *counter += comes ? 1 : (size_t)-1;
 }
 
+static void push(struct item_list *l, struct item *i) {
+  i->next = NULL;
+  if (l->last) l->last->next = i;
+  else l->first = i;
+  l->last = i;
+}
+
+static struct item *pop(struct item_list *l) {
+  struct item *i = l->first;
+  l->first = i->next;
+  if (!l->first) l->last = NULL;
+  return i;
+}
+
 static struct item *append(struct set *s, uint8_t type, uint32_t value, struct bytes data) {
   struct item *i = must_alloc(sizeof *i + data.len);
   *i = (struct item){.type = type, .value = value, .len = (uint32_t)data.len};
   if (data.len) memcpy(i->data, data.data, data.len);
-  if (s->last) s->last->next = i;
-  else s->first = i;
-  s->last = i;
+  push(type == W_MOVE ? &s->pairs : &s->others, i);
   count_item(s, i, true);
   return i;
 }
@@ -62,17 +74,13 @@ static void discard(struct set *s, struct item *i) {
   free(i);
 }
 
-static struct item *pop(struct set *s) {
-  struct item *i = s->first;
-  s->first = i->next;
-  if (!s->first) s->last = NULL;
-  return i;
-}
-
 void set_free(struct set *s) {
-  while (s->first) discard(s, pop(s));
+  while (s->pairs.first) discard(s, pop(&s->pairs));
+  while (s->others.first) discard(s, pop(&s->others));
   table_free(&s->dirty);
 }
+
+bool set_is_empty(const struct set *s) { return !s->pairs.first && !s->others.first; }
 
 static struct item *find(const struct set *s, const struct node *dir, struct bytes name) {
   struct item_key key = {dir, name};
@@ -115,19 +123,13 @@ bool set_move(struct set *s, const struct buf *body) {
 }
 
 void set_overflow(struct set *s) {
-  struct item *kept = s->first;
-  s->first = s->last = NULL;
-  while (kept) {
-    struct item *i = kept;
-    kept = i->next;
-    i->next = NULL;
-    if (i->type != W_ROOT && i->type != W_BARRIER) {
-      discard(s, i);
-      continue;
-    }
-    if (s->last) s->last->next = i;
-    else s->first = i;
-    s->last = i;
+  struct item_list old = s->others;
+  s->others = (struct item_list){0};
+  while (s->pairs.first) discard(s, pop(&s->pairs));
+  while (old.first) {
+    struct item *i = pop(&old);
+    if (i->type == W_ROOT || i->type == W_BARRIER) push(&s->others, i);
+    else discard(s, i);
   }
   append(s, W_OVERFLOW, 0, (struct bytes){NULL, 0});
   s->is_lost = true;
@@ -168,10 +170,10 @@ static void write_dirty(struct set *s, const struct tree *t, struct buf *out, si
   uint32_t count = 0;
   buf_u32(out, 0);
   do {
-    struct item *i = pop(s);
+    struct item *i = pop(&s->others);
     if (put_dirty(t, out, i)) count++;
     discard(s, i);
-  } while (s->first && s->first->type == W_DIRTY && out->len < limit);
+  } while (s->others.first && s->others.first->type == W_DIRTY && out->len < limit);
   if (!count) {
     out->len = begin;
     return;
@@ -180,8 +182,7 @@ static void write_dirty(struct set *s, const struct tree *t, struct buf *out, si
   record_end(out, begin);
 }
 
-static void write_other(struct set *s, struct buf *out) {
-  struct item *i = pop(s);
+static void write_other(struct set *s, struct item *i, struct buf *out) {
   size_t begin = record_begin(out, i->type, i->type == W_BARRIER ? i->value : 0);
   if (i->type == W_ROOT) buf_u8(out, (uint8_t)i->value);
   buf_put(out, i->data, i->len);
@@ -190,8 +191,9 @@ static void write_other(struct set *s, struct buf *out) {
 }
 
 void set_write(struct set *s, const struct tree *t, struct buf *out, size_t limit) {
-  while (s->first && out->len < limit) {
-    if (s->first->type == W_DIRTY) write_dirty(s, t, out, limit);
-    else write_other(s, out);
+  while (s->pairs.first && out->len < limit) write_other(s, pop(&s->pairs), out);
+  while (s->others.first && out->len < limit) {
+    if (s->others.first->type == W_DIRTY) write_dirty(s, t, out, limit);
+    else write_other(s, pop(&s->others), out);
   }
 }

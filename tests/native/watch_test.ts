@@ -80,21 +80,22 @@ Deno.test("watch follows a renamed directory in one step", () =>
     assertEquals(events.dirty.size, 3);
   }));
 
-Deno.test("watch writes a pair after the names of events before it, with the paths of its time", () =>
+Deno.test("watch writes pairs before the names that waited with them, each with the paths of its time", () =>
   withRoot(async (root) => {
     await Deno.mkdir(`${root}/d`);
     await using driver = await WatchDriver.start(root);
-    driver.pause();
+    Deno.kill(driver.pid, "SIGSTOP"); // so that all of it waits together
     await Deno.writeTextFile(`${root}/before`, "1");
     await Deno.writeTextFile(`${root}/d/f`, "1");
     await Deno.rename(`${root}/d/f`, `${root}/d/g`);
     await Deno.rename(`${root}/d`, `${root}/e`);
-    driver.resume();
+    Deno.kill(driver.pid, "SIGCONT");
     const events = await driver.sync();
     assertEquals(movesOf(events), [["d/f", "d/g", false], ["d", "e", true]]);
     const before = events.records.findIndex((r) => r.kind === "dirty" && r.names.some((n) => n.path === "before"));
     const move = events.records.findIndex((r) => r.kind === "move");
-    assert(before < move, `${before} < ${move}`);
+    assert(move < before, `${move} < ${before}`);
+    assertEquals(bitNames(events.dirty.get("e/f")), ["created", "modified", "closed", "gone"]);
     for (const path of ["d", "e", "before"]) assert(events.dirty.has(path), path);
   }));
 
