@@ -16,6 +16,7 @@ import type { LookLane } from "./fetch.ts";
 import type { FlightDeck } from "./in_flight.ts";
 import type { CommitLane } from "./lane.ts";
 import type { NewsBoard } from "./news.ts";
+import type { RecentMoves } from "./recent_moves.ts";
 import type { Report } from "./report.ts";
 import type { RetryList } from "./retry.ts";
 import type { Status } from "./status.ts";
@@ -35,6 +36,7 @@ export interface PairContext {
   readonly retry: RetryList;
   /** How often a rename to a path was refused; after MOVE_ATTEMPTS it is a new name and a removal. */
   readonly moveAttempts: Map<RelPath, number>;
+  readonly moves: RecentMoves;
   readonly status: Status;
   readonly report: Report;
   readonly ignore: Ignore;
@@ -46,6 +48,8 @@ export interface PairContext {
   readonly fail: (error: unknown) => void;
   /** Asks for a new listing of everything at and below a directory, on both sides. */
   readonly rescan: (dir: RelPath) => void;
+  /** The same while a walk is under way: it may have passed, or not reached yet, what was renamed. */
+  readonly rescanIfWalking: (dir: RelPath) => void;
   /** Tells that something was committed: an epoch is open. */
   readonly touched: () => void;
   /** Tells the cycle that something may go on. */

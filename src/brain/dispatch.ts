@@ -20,6 +20,7 @@ import { dispatchMove } from "./move_task.ts";
 import { objectKey } from "./moves.ts";
 import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLook, type Views } from "./plan.ts";
 import { removeContents, removeTree } from "./removal.ts";
+import { displaceDirectory } from "./displace.ts";
 import { reviveParents } from "./revive.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
 import { isAsArchived } from "./view.ts";
@@ -35,6 +36,8 @@ export class Dispatcher {
   #seenObjects = new Map<string, RelPath>();
   /** Directories being made whose step is in a batch that is still open: children may follow in it. */
   #opened = new Map<RelPath, { side: Side; batch: object }>();
+  /** Directories that were emptied of what the archive knows, so that something else can take their place. */
+  readonly #tried = new Set<RelPath>();
   /** Plans of this round that were made while looking for renames. */
   #plans = new Map<RelPath, Plan>();
 
@@ -126,6 +129,7 @@ export class Dispatcher {
 
   #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
     const { board } = this.#context;
+    if (plan.kind !== "look" && plan.kind !== "move" && plan.kind !== "after") this.#arrived(news);
     switch (plan.kind) {
       case "settled":
         return this.#settled(news);
@@ -145,6 +149,16 @@ export class Dispatcher {
       case "change":
         return this.#change(news, plan, blocker);
     }
+  }
+
+  /** A directory that was renamed here, and is not made as a rename: what is in it is new here. */
+  #arrived(news: News): void {
+    if (!this.#context.moves.arrived.delete(news.path)) return;
+    const isDir = SIDES.some((side) => {
+      const seen = news[side]?.observation;
+      return seen?.kind === "present" && seen.entry.kind === "dir";
+    });
+    if (isDir) this.#context.rescan(news.path);
   }
 
   #settled(news: News): void {
@@ -197,7 +211,7 @@ export class Dispatcher {
     const { change, row } = plan;
     const sides = SIDES.filter((side) => change[side].kind !== "keep");
     if (blocker !== null && !this.#mayFollow(blocker, sides, change)) return this.#context.board.park(news, blocker);
-    const tree = sides.find((side) => needsEmptying(change[side], row));
+    const tree = sides.find((side) => this.#needsEmptying(change[side], news.path, row));
     if (tree !== undefined) return this.#emptyFirst(news, { change, row, side: tree });
     const task = new Task(this.#context, {
       news,
@@ -215,6 +229,14 @@ export class Dispatcher {
     if (change.entry?.kind === "dir" && sides.length === 1 && change[target].kind === "put") {
       this.#opened.set(news.path, { side: target, batch: this.#context.lanes[target].openBatch });
     }
+  }
+
+  /** Whether a step takes away a directory of which the archive knows contents: they go first. */
+  #needsEmptying(step: DecidedStep, path: RelPath, row: ArchiveRow | null): boolean {
+    if (row?.entry.kind !== "dir") return false;
+    if (step.kind === "remove") return true;
+    return step.kind === "put" && step.entry.kind !== "dir" && !this.#tried.has(path) &&
+      this.#context.archive.children(path).length > 0;
   }
 
   /** Whether a step may go into the batch in which its directory is made. */
@@ -253,6 +275,7 @@ export class Dispatcher {
     const end = () => this.#end(news.path);
     if (step.kind === "remove") return void removeTree(this.#context, { path: news.path, side: tree.side, end });
     const again = () => {
+      this.#tried.add(news.path);
       board.put(news);
       end();
     };
@@ -261,9 +284,12 @@ export class Dispatcher {
 
   #ended(task: Task, change: Change): void {
     const refusal = task.refusal;
+    this.#tried.delete(task.path);
     if (refusal === null) this.#count(task, change);
     else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
-    else if (refusal.result.kind === "not-empty") this.#context.rescan(task.path);
+    else if (refusal.result.kind === "not-empty") {
+      return displaceDirectory(this.#context, task, refusal.side, () => this.#end(task.path));
+    }
     this.#end(task.path);
   }
 
@@ -304,12 +330,6 @@ export function stampsOf(news: News, row: ArchiveRow | null): Record<Side, Stamp
     return seen?.kind === "present" ? seen.stamp : row?.[side] ?? null;
   };
   return { left: of("left"), right: of("right") };
-}
-
-/** Whether a step takes away a directory that the archive knows: its contents go first. */
-function needsEmptying(step: DecidedStep, row: ArchiveRow | null): boolean {
-  if (row?.entry.kind !== "dir") return false;
-  return step.kind === "remove" || (step.kind === "put" && step.entry.kind !== "dir");
 }
 
 /** A blocked side is never changed: planned for, it would be a fault of ours. */

@@ -81,6 +81,14 @@ export class LookLane {
     return batch;
   }
 
+  /** Hands an answer on; a path that a rename took along meanwhile is looked at where it is now. */
+  #answer(wanted: Queued, seen: Observation): void {
+    const now = this.#context.moves.follow(wanted.path);
+    wanted.done(seen);
+    if (now === wanted.path) return;
+    this.want({ ...wanted, path: now }, (there) => this.#context.board.add(this.#side, there, { isLive: false }));
+  }
+
   async #run(batch: readonly Queued[]): Promise<void> {
     const first = batch[0]!;
     const options: LookOptions = {
@@ -89,7 +97,7 @@ export class LookLane {
     };
     try {
       const seen = await this.#context.endpoints[this.#side].look(batch.map(({ path }) => path), options);
-      batch.forEach((wanted, i) => wanted.done(seen[i]!));
+      batch.forEach((wanted, i) => this.#answer(wanted, seen[i]!));
     } catch (error) {
       this.#context.fail(error);
     }

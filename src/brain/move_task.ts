@@ -77,6 +77,9 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   archive.move(move.from, move.to);
   archive.put(move.to, movedRow(work, targetStamp));
   status.did(target, "renamed", { kind: found.row.entry.kind, bytes: 0 });
+  context.moves.note(move);
+  context.moves.arrived.delete(move.to);
+  if (found.row.entry.kind === "dir") context.rescanIfWalking(move.to);
   retry.move(move);
   status.moved(move);
   status.fine(move.from);

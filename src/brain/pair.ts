@@ -20,6 +20,7 @@ import { LookLane } from "./fetch.ts";
 import { FlightDeck } from "./in_flight.ts";
 import { CommitLane } from "./lane.ts";
 import { NewsBoard } from "./news.ts";
+import { RecentMoves } from "./recent_moves.ts";
 import { RetryList } from "./retry.ts";
 import { Scanner } from "./scan.ts";
 import { lookAgain } from "./task.ts";
@@ -115,9 +116,11 @@ export class Pair {
       flights: new FlightDeck(),
       evidence: { left: new Evidence(), right: new Evidence() },
       retry,
+      moves: new RecentMoves(clock),
       moveAttempts: new Map<RelPath, number>(),
       fail: (error: unknown) => this.#stop(error),
       rescan: (dir: RelPath) => this.#scanner.request(dir),
+      rescanIfWalking: (dir: RelPath) => this.#scanner.isIdle || this.#scanner.request(dir),
       wake,
     };
     const looks = {} as Record<Side, LookLane>;
@@ -159,6 +162,8 @@ export class Pair {
     switch (event.kind) {
       case "observed":
         for (const move of event.moves) {
+          this.#context.moves.note(move);
+          this.#context.moves.arrived.add(move.to);
           for (const path of board.moveAway(move)) lookAgain(this.#context, path, [side]);
         }
         for (const seen of event.observations) board.add(side, seen, { isLive: true });

@@ -21,7 +21,7 @@ import type {
 } from "../../src/core/endpoint.ts";
 import type { Entry, Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
-import { compareNames, joinPath, type Name, type RelPath, ROOT } from "../../src/core/path.ts";
+import { compareNames, joinPath, type Name, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
 import type { CommitBatch, Expected, Transition, TransitionResult } from "../../src/core/transition.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { MemoryTree, Node } from "./tree.ts";
@@ -49,6 +49,7 @@ export class MemoryEndpoint implements Endpoint {
   readonly trash: Kept[] = [];
   readonly #scheduler: Scheduler;
   readonly #faults: Faults;
+  readonly #trace: (line: string) => void;
   #counter = 0;
   #dirty = new Set<RelPath>();
   #moves: Move[] = [];
@@ -58,7 +59,12 @@ export class MemoryEndpoint implements Endpoint {
   #watching = false;
   #dead = false;
 
-  constructor(tree: MemoryTree, scheduler: Scheduler, options: { readonly name: string; readonly faults?: Faults }) {
+  constructor(
+    tree: MemoryTree,
+    scheduler: Scheduler,
+    options: { readonly name: string; readonly faults?: Faults; readonly trace?: (line: string) => void },
+  ) {
+    this.#trace = options.trace ?? (() => {});
     this.tree = tree;
     this.#scheduler = scheduler;
     this.#faults = options.faults ?? {};
@@ -129,7 +135,9 @@ export class MemoryEndpoint implements Endpoint {
     await this.#turn();
     for (const transition of batch.transitions) {
       if (this.#scheduler.random.next() < 0.3) await this.#turn();
-      results.push(this.#transition(transition));
+      const result = this.#transition(transition);
+      this.#trace(describe(transition, result));
+      results.push(result);
     }
     await this.#turn();
     return results;
@@ -156,7 +164,8 @@ export class MemoryEndpoint implements Endpoint {
       if (t.entry.kind === "file") live!.mtimeNs = t.entry.mtimeNs;
       return { stamp: stampOf(live!), kept: null };
     }
-    if (live?.kind === "dir" && live.children.size > 0) return "not-empty";
+    const isForced = t.kind === "remove" && t.force;
+    if (live?.kind === "dir" && live.children.size > 0 && !isForced) return "not-empty";
     if (t.kind === "remove") {
       const node = this.tree.take(path);
       return { stamp: null, kept: this.#dispose(path, t.disposal, node) };
@@ -199,7 +208,10 @@ export class MemoryEndpoint implements Endpoint {
   #changed(path: RelPath, move?: Move): void {
     if (!this.#watching) return;
     this.#dirty.add(path);
-    if (move !== undefined) this.#moves.push(move);
+    if (move !== undefined) {
+      this.#moves.push(move);
+      for (const dirty of [...this.#dirty]) this.#dirty.add(rebase(dirty, move));
+    }
     const node = this.tree.find(path);
     if (node?.kind === "dir" && move === undefined) {
       for (const [below] of this.tree.walk(node, `${path}/`)) this.#dirty.add(below);
@@ -219,6 +231,7 @@ export class MemoryEndpoint implements Endpoint {
       const seen = await this.look(paths, { contentLimitBytes: 65_536, digests: false });
       const news = seen.filter((one) => !this.#isKnown(one));
       for (const one of news) this.#known.set(one.path, one.kind === "present" ? one.stamp : null);
+      if (news.length > 0) this.#trace(`sees ${news.map((one) => `${one.kind} ${one.path}`).join(", ")}`);
       if (news.length > 0 || moves.length > 0) this.#events.tryPush({ kind: "observed", observations: news, moves });
     }
     this.#isReporting = false;
@@ -261,6 +274,13 @@ export class MemoryEndpoint implements Endpoint {
     await this.#scheduler.turn();
     if (this.#dead) throw new EndpointLostError("cut");
   }
+}
+
+function describe(t: Transition, result: TransitionResult): string {
+  const path = t.kind === "move" ? `${t.from} -> ${t.to}` : t.path;
+  return `${t.kind} ${path} ${t.kind === "put" ? t.entry.kind : ""} ${
+    "disposal" in t ? t.disposal : ""
+  } => ${result.kind}`;
 }
 
 function sameAll(a: Stamp, b: Stamp): boolean {

@@ -49,6 +49,8 @@ export class World {
   #count = 0;
   #run = 0;
   isFirstSynced = false;
+  /** Why psync ended by itself. */
+  failure: unknown = null;
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -59,7 +61,11 @@ export class World {
   /** Starts psync: new endpoints, the old archive. */
   start(): void {
     const open = (side: Side) =>
-      new MemoryEndpoint(this.trees[side], this.scheduler, { name: side, faults: this.#options.faults ?? {} });
+      new MemoryEndpoint(this.trees[side], this.scheduler, {
+        name: side,
+        faults: this.#options.faults ?? {},
+        trace: (line) => this.log.push(`    ${side}: ${line}`),
+      });
     const endpoints = { left: open("left"), right: open("right") };
     this.#endpoints = endpoints;
     this.#stop = new AbortController();
@@ -76,7 +82,8 @@ export class World {
       runRsync: () => Promise.resolve({ exitCode: 23, stderr: "" }),
       onFirstSync: () => this.isFirstSynced = true,
     });
-    this.#ended = pair.run(this.#stop.signal).then(() => null, (error) => error);
+    this.failure = null;
+    this.#ended = pair.run(this.#stop.signal).then(() => null, (error) => this.failure = error);
     this.#pair = pair;
   }
   #pair: Pair | null = null;
@@ -96,8 +103,12 @@ export class World {
 
   /** Lets everything come to rest. */
   async rest(): Promise<void> {
+    let steps = 0;
     for (let i = 0; i < 400; i++) {
-      while (await this.scheduler.step());
+      while (await this.scheduler.step()) {
+        if (this.failure !== null) throw this.failure;
+        if (++steps > 20_000) throw new Error(`seed ${this.#options.seed}: no end: ${this.#describe()}`);
+      }
       if (this.#pair!.isQuiet && this.isFirstSynced && this.#pair!.context.retry.size === 0 && i > 3) return;
       await this.clock.advance(700);
     }
