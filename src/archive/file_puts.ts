@@ -24,6 +24,8 @@ export class FilePuts {
   readonly #statements: readonly { readonly rows: number; readonly statement: StatementSync }[];
   readonly #onDirectory: (row: PendingRow) => void;
   #pending: PendingRow[] = [];
+  /** The values of `#pending`, one row after the other, as the statement takes them. */
+  #cells: SqlValue[] = [];
 
   /**
    * `statementFor(n)` is an upsert of n rows that leaves a directory's row alone; `onDirectory` makes
@@ -42,17 +44,25 @@ export class FilePuts {
 
   add(row: PendingRow): void {
     this.#pending.push(row);
+    this.#cells.push(row.parent, row.name, null, ...row.values);
     if (this.#pending.length >= BATCHES[0]) this.flush();
   }
 
   /** Writes what is gathered. */
   flush(): void {
-    let rows = this.#pending;
+    const [rows, cells] = [this.#pending, this.#cells];
     if (rows.length === 0) return;
-    this.#pending = [];
-    for (const batch of this.#statements) {
-      for (; rows.length >= batch.rows; rows = rows.slice(batch.rows)) {
-        this.#write(batch.statement, rows.slice(0, batch.rows));
+    this.drop();
+    const width = cells.length / rows.length;
+    let at = 0;
+    for (const { rows: count, statement } of this.#statements) {
+      for (; rows.length - at >= count; at += count) {
+        const isAll = count === rows.length;
+        const values = isAll ? cells : cells.slice(at * width, (at + count) * width);
+        if (statement.run(...values).changes === count) continue;
+        // Some met a directory. To make way for all is right: rows of files have nothing below them.
+        rows.slice(at, at + count).forEach(this.#onDirectory);
+        statement.run(...values);
       }
     }
   }
@@ -60,16 +70,6 @@ export class FilePuts {
   /** Drops what is gathered: its transaction is taken back. */
   drop(): void {
     this.#pending = [];
+    this.#cells = [];
   }
-
-  #write(statement: StatementSync, rows: readonly PendingRow[]): void {
-    if (statement.run(...rows.flatMap(cellsOf)).changes === rows.length) return;
-    // Some met a directory. To make way for all is right: rows of files have nothing below them.
-    rows.forEach(this.#onDirectory);
-    statement.run(...rows.flatMap(cellsOf));
-  }
-}
-
-function cellsOf({ parent, name, values }: PendingRow): SqlValue[] {
-  return [parent, name, null, ...values];
 }
