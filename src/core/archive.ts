@@ -62,13 +62,19 @@ export interface Archive extends Disposable {
   /** How many rows there are. */
   count(): number;
 
-  /** Runs `work` in one transaction: all of its writes or none. */
+  /** Runs `work` in one transaction: all of its writes or none; inside another one, a part of that. */
   transact<T>(work: () => T): T;
-  /** Adds or replaces a row; the parent must have one (or be the root). Children stay. */
+  /**
+   * Adds or replaces a row; the parent must be a directory with a row (or the root), else
+   * `ArchiveError`. What is below a directory stays, unless the new row is no directory.
+   */
   put(path: RelPath, row: ArchiveRow): void;
   /** Removes a row and all below it. */
   remove(path: RelPath): void;
-  /** Renames a row with all below it; what was at `to` is removed first. */
+  /**
+   * Renames a row with all below it; what was at `to` is removed first. `ArchiveError`, and no change,
+   * where `from` has no row, `to` no directory, or one lies below the other.
+   */
   move(from: RelPath, to: RelPath): void;
 
   meta(key: MetaKey): string | null;
