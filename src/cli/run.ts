@@ -125,7 +125,13 @@ class Run {
     const { parseFilterArguments } = await import("./filter_options.ts");
     const options = parseFilterArguments(args);
     await this.#setUpLogging(0);
-    return await this.#process.runFilter(options);
+    // It has no state to tell; but without a handler SIGUSR1 leaves Deno's debugger open (inspector.ts).
+    const forget = this.#process.onSignal("SIGUSR1", () => {});
+    try {
+      return await this.#process.runFilter(options);
+    } finally {
+      forget();
+    }
   }
 
   async #runSession({ settings, debugLevel }: SessionCommand): Promise<number> {

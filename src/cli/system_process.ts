@@ -5,9 +5,12 @@
  * them is asked for. Used by main.ts.
  * @module
  */
+import inspector from "node:inspector";
 import { systemClock } from "../base/clock.ts";
 import type { Settings } from "../config/settings.ts";
+import type { EndSignal } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
+import { closeInspectorSoon } from "./inspector.ts";
 import type { Process, SessionContext } from "./run.ts";
 import { callerCwd, locateLaunched, locateSelf, operands, readEnvironment } from "./self.ts";
 import { streamOf } from "./streams.ts";
@@ -36,10 +39,7 @@ export function systemProcess(): Process {
     canRedraw: !["", "dumb"].includes(Deno.env.get("TERM") ?? ""),
     columns,
     buildHash,
-    onSignal(signal, handler) {
-      Deno.addSignalListener(signal, handler);
-      return () => Deno.removeSignalListener(signal, handler);
-    },
+    onSignal,
     onUncaught,
     runSession,
     runFilter,
@@ -47,9 +47,18 @@ export function systemProcess(): Process {
   };
 }
 
+function onSignal(signal: EndSignal | "SIGUSR1", handler: () => void): () => void {
+  const onArrival = () => {
+    if (signal === "SIGUSR1") closeInspectorSoon(inspector, systemClock);
+    handler();
+  };
+  Deno.addSignalListener(signal, onArrival);
+  return () => Deno.removeSignalListener(signal, onArrival);
+}
+
 function columns(): number {
   try {
-    return Deno.consoleSize().columns;
+    return Deno.consoleSize().columns || DEFAULT_COLUMNS; // a terminal that was never told its size says 0
   } catch {
     return DEFAULT_COLUMNS;
   }
