@@ -74,12 +74,12 @@ class Session {
     if (this.#context.signal.aborted) onAbort();
     try {
       await this.#runLives();
+      return { exitCode: this.#settings.syncOnly ? this.#syncOnlyExit() : 0 };
     } finally {
       this.#context.signal.removeEventListener("abort", onAbort);
       this.#phase = "stopping";
       this.#joined?.archive[Symbol.dispose]();
     }
-    return { exitCode: this.#settings.syncOnly ? this.#syncOnlyExit() : 0 };
   }
 
   /** One life of the endpoints after another. */
