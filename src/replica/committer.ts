@@ -34,8 +34,8 @@ import type { OwnerIds } from "./owners.ts";
 /** What one operation takes besides its strings and content; generous. */
 const OP_FIXED_BYTES = 512;
 const PART_BYTES = RECORD_MAX_BYTES - (64 << 10);
-/** An answer of 100,000 operations would be too long; this also keeps others' turn near. */
-const PART_OPS = 1024;
+/** The answer must fit into a record as well; a part is flushed as a whole, so fewer are cheaper. */
+const PART_OPS = 16_384;
 /** UTF-8 takes at most this many bytes for one unit of a string. */
 const UNIT_BYTES = 3;
 

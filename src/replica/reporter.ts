@@ -36,7 +36,7 @@ const RACY_MS = 20;
 /** What a reporter works with. */
 export interface ReporterParts {
   readonly clock: Clock;
-  readonly looker: Looker;
+  readonly looker: Pick<Looker, "look">;
   readonly known: KnownStamps;
   readonly ignore: Ignore;
 }
@@ -52,7 +52,7 @@ export class Reporter {
   readonly #settle: Settle;
   readonly #outbox = new Outbox();
   #newDirs: NewDirs | null = null;
-  #watcher: Watcher | null = null;
+  #watcher: Pick<Watcher, "list" | "drop"> | null = null;
   #moves: Move[] = [];
   readonly #batches = new Set<Promise<void>>();
   #timer: Timer | null = null;
@@ -69,7 +69,7 @@ export class Reporter {
   }
 
   /** Hands the watcher over, whose events come in already. */
-  attach(watcher: Watcher): void {
+  attach(watcher: Pick<Watcher, "list" | "drop">): void {
     this.#watcher = watcher;
     this.#newDirs = new NewDirs({
       watcher,

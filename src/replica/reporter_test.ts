@@ -1,0 +1,229 @@
+/**
+ * Tests of what is reported and what is not, over a file system that is a map and a clock that stands.
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
+import type { EndpointEvent } from "../core/endpoint.ts";
+import { compileIgnore } from "../core/ignore.ts";
+import { parentOf, parseRelPath, type RelPath, ROOT } from "../core/path.ts";
+import { KnownStamps } from "./known_stamps.ts";
+import type { SightOptions } from "./looker.ts";
+import { DIRTY, KIND, NO_STAT, type RawLooked, type RawStat, STATUS } from "./native_format.ts";
+import { observeLooked } from "./observe.ts";
+import { Reporter } from "./reporter.ts";
+import type { RawListing } from "./watcher.ts";
+
+const p = parseRelPath;
+/** Long ago on the fake clock's wall: not racy. */
+const OLD_NS = 1_600_000_000_000_000_000n;
+
+class Scene {
+  readonly clock = new FakeClock();
+  readonly known = new KnownStamps();
+  readonly disk = new Map<RelPath, RawStat>();
+  readonly busy = new Set<RelPath>();
+  readonly looks: { readonly path: RelPath; readonly options: SightOptions }[] = [];
+  readonly events: EndpointEvent[] = [];
+  readonly listed: RelPath[] = [];
+  readonly reporter: Reporter;
+  #inode = 100n;
+
+  constructor() {
+    this.reporter = new Reporter({
+      clock: this.clock,
+      known: this.known,
+      ignore: compileIgnore(["\\.tmp$"]),
+      looker: { look: (paths, options) => Promise.resolve(paths.map((path) => this.#look(path, options))) },
+    });
+    this.reporter.attach({ list: (dirs) => Promise.resolve(dirs.map((dir) => this.#list(dir))), drop: () => {} });
+    void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    for await (const event of this.reporter.events) this.events.push(event);
+  }
+
+  #look(path: RelPath, options: SightOptions) {
+    this.looks.push({ path, options });
+    const stat = this.disk.get(path) ?? null;
+    const hasParent = parentOf(path) === ROOT || this.disk.has(parentOf(path));
+    const found = this.busy.has(path) ? STATUS.busy : stat !== null ? STATUS.done : STATUS.absent;
+    const raw: RawLooked = {
+      status: hasParent ? found : STATUS.orphan,
+      errno: 0,
+      stat,
+      target: "",
+      digest: null,
+      content: null,
+    };
+    return { observation: observeLooked(path, raw, { began: 0, ownerOf: () => null }), stat };
+  }
+
+  #list(dir: RelPath): RawListing {
+    this.listed.push(dir);
+    const entries = [...this.disk].filter(([path]) => parentOf(path) === dir && path !== dir).map(([path, stat]) => ({
+      name: path.slice(dir.length + 1) as never,
+      stat,
+      target: "",
+    }));
+    return { path: dir, errno: 0, isUnwatched: false, stat: this.disk.get(dir)!, entries };
+  }
+
+  write(path: string, changes: Partial<RawStat> = {}): RawStat {
+    const stat = { ...NO_STAT, kind: KIND.file, inode: this.#inode++, birthNs: 1n, ctimeNs: OLD_NS, ...changes };
+    this.disk.set(p(path), stat);
+    return stat;
+  }
+
+  async dirty(path: string, bits: number): Promise<void> {
+    this.reporter.take({ kind: "dirty", names: [{ path: p(path), bits }] });
+    await this.settle();
+  }
+
+  async settle(): Promise<void> {
+    this.reporter.pump();
+    await this.clock.advance(0);
+    await this.clock.advance(0);
+  }
+
+  /** What was said since the last call, briefly. */
+  said(): string[] {
+    return this.events.splice(0).map((event) => {
+      if (event.kind !== "observed") return `${event.kind} ${"path" in event ? event.path : ""}`.trim();
+      const moves = event.moves.map(({ from, to }) => `${from}->${to}`);
+      return [...event.observations.map(({ kind, path }) => `${kind} ${path}`), ...moves].join(", ");
+    });
+  }
+}
+
+Deno.test("Reporter tells a state once", async () => {
+  const scene = new Scene();
+  scene.write("f");
+  await scene.dirty("f", DIRTY.closed);
+  await scene.clock.advance(100);
+  await scene.dirty("f", DIRTY.closed);
+  assertEquals(scene.said(), ["present f"]);
+  scene.disk.delete(p("f"));
+  await scene.dirty("f", DIRTY.gone);
+  await scene.clock.advance(100);
+  await scene.dirty("f", DIRTY.gone);
+  assertEquals(scene.said(), ["absent f"]);
+});
+
+Deno.test("Reporter is silent about what psync made, and looks without content first", async () => {
+  const scene = new Scene();
+  scene.reporter.hold([p("f")]);
+  const stat = scene.write("f");
+  await scene.dirty("f", DIRTY.moved);
+  assertEquals(scene.looks.length, 0);
+  scene.reporter.rememberOwn(p("f"), stat);
+  scene.reporter.release([p("f")]);
+  await scene.settle();
+  assertEquals([scene.said(), scene.looks.map(({ options }) => options.contentLimitBytes)], [[], [0]]);
+  scene.write("f");
+  await scene.dirty("f", DIRTY.closed);
+  assertEquals([scene.said(), scene.looks.map(({ options }) => options.contentLimitBytes)], [["present f"], [
+    0,
+    0,
+    65_536,
+  ]]);
+});
+
+Deno.test("Reporter does not trust a young stamp after a write: it looks deeply and tells", async () => {
+  const scene = new Scene();
+  scene.write("f", { ctimeNs: BigInt(scene.clock.wallMs()) * 1_000_000n });
+  await scene.dirty("f", DIRTY.closed);
+  assertEquals(scene.said(), ["present f"]);
+  await scene.clock.advance(21);
+  scene.looks.length = 0;
+  await scene.dirty("f", DIRTY.modified | DIRTY.closed);
+  assertEquals(scene.said(), []);
+  await scene.clock.advance(25);
+  assertEquals(scene.said(), ["present f"]);
+  assertEquals(scene.looks.map(({ options }) => options.digests), [false, true]);
+  await scene.dirty("f", DIRTY.closed);
+  await scene.clock.advance(2_000);
+  assertEquals(scene.said(), []);
+});
+
+Deno.test("Reporter tells busy once, and what became of it even if it is the same", async () => {
+  const scene = new Scene();
+  scene.write("f");
+  await scene.dirty("f", DIRTY.closed);
+  scene.busy.add(p("f"));
+  await scene.clock.advance(100);
+  await scene.dirty("f", DIRTY.attrib);
+  await scene.clock.advance(5_000);
+  assertEquals(scene.said(), ["present f", "busy f"]);
+  scene.busy.clear();
+  await scene.dirty("f", DIRTY.closed);
+  assertEquals(scene.said(), ["present f"]);
+});
+
+Deno.test("Reporter tells a rename with both names, and not its own", async () => {
+  const scene = new Scene();
+  scene.write("b");
+  scene.reporter.take({ kind: "move", isDir: false, from: p("a"), to: p("b") });
+  await scene.settle();
+  assertEquals(scene.said(), ["absent a, present b, a->b"]);
+  scene.reporter.hold([p("b"), p("c")]);
+  const stat = scene.disk.get(p("b"))!;
+  scene.disk.delete(p("b"));
+  scene.disk.set(p("c"), stat);
+  scene.reporter.take({ kind: "move", isDir: false, from: p("b"), to: p("c") });
+  await scene.settle();
+  scene.reporter.rememberOwn(p("b"), null);
+  scene.reporter.rememberOwn(p("c"), stat);
+  scene.reporter.release([p("b"), p("c")]);
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), []);
+});
+
+Deno.test("Reporter walks a new directory, and leaves ignored names alone", async () => {
+  const scene = new Scene();
+  scene.write("d", { kind: KIND.dir });
+  scene.write("d/sub", { kind: KIND.dir });
+  scene.write("d/sub/f");
+  scene.write("d/x.tmp");
+  await scene.dirty("d", DIRTY.created | DIRTY.dir | DIRTY.newDir);
+  await scene.clock.advance(1);
+  assertEquals(scene.said(), ["present d", "present d/sub", "present d/sub/f"]);
+  assertEquals(scene.listed.map(String), ["d", "d/sub"]);
+  await scene.dirty("d/y.tmp", DIRTY.closed);
+  assertEquals(scene.looks.some(({ path }) => path.endsWith(".tmp")), false);
+});
+
+Deno.test("Reporter asks for a listing where a directory may have held something else", async () => {
+  for (const bits of [DIRTY.gone | DIRTY.created | DIRTY.dir | DIRTY.newDir, DIRTY.moved | DIRTY.dir]) {
+    const scene = new Scene();
+    const old = scene.write("d", { kind: KIND.dir });
+    scene.known.remember(p("d"), old, { isOwn: false, isRacy: false });
+    scene.write("d", { kind: KIND.dir });
+    await scene.dirty("d", bits);
+    assertEquals([scene.said(), scene.listed], [["present d", "rescan d"], []]);
+  }
+});
+
+Deno.test("Reporter looks at the parent of an orphan, and finds the orphan again after a rename", async () => {
+  const scene = new Scene();
+  scene.write("new", { kind: KIND.dir });
+  scene.write("new/f");
+  await scene.dirty("old/f", DIRTY.closed);
+  assertEquals(scene.said(), ["absent old"]);
+  await scene.clock.advance(30_000);
+  scene.reporter.take({ kind: "move", isDir: true, from: p("old"), to: p("new") });
+  await scene.settle();
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), ["present new, present new/f, absent old, old->new"]);
+});
+
+Deno.test("Reporter forgets its hints when events were lost", async () => {
+  const scene = new Scene();
+  scene.write("f");
+  scene.reporter.take({ kind: "dirty", names: [{ path: p("f"), bits: DIRTY.created }] });
+  scene.reporter.take({ kind: "overflow" });
+  await scene.settle();
+  await scene.clock.advance(100);
+  assertEquals([scene.said(), scene.looks.length], [["rescan"], 0]);
+});
