@@ -32,7 +32,7 @@ export const FILTER_SILENCE_MS = 25_000;
 const TICK_MS = 1_000;
 
 /** How long a clean end waits for what is still to be written. */
-const FLUSH_MS = 2_000;
+const FLUSH_MS = 1_000;
 
 /** What a channel needs to know of its end. */
 export interface ChannelOptions {
