@@ -1,0 +1,285 @@
+/**
+ * What a user does at the worst instant of a swap: between the compare and the rename, and between
+ * two renames. strace holds the instant open. Each find is given back, or kept (I2).
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import {
+  ApplyDriver,
+  DISPOSE,
+  expected,
+  LABEL,
+  move,
+  putFile,
+  remove,
+  setMeta,
+  staged,
+  STATUS,
+  trash,
+  tree,
+} from "./apply_driver.ts";
+import { canInject, Injection, leaseOf, pass, until, withTraced } from "./apply_inject.ts";
+import type { RawOp } from "../../src/replica/native_format.ts";
+
+const CONFLICT = `${LABEL}.conflict`;
+const HELD_US = 400_000;
+const ignore = !(await canInject());
+
+/** Which statx of the commit is the one after which the object is renamed: found by a dry run. */
+async function lastLook(
+  prepare: (root: string, driver: ApplyDriver) => Promise<RawOp>,
+  rename: string,
+): Promise<number> {
+  let last = 0;
+  await withTraced(async (root, driver) => {
+    const op = await prepare(root, driver);
+    await using injection = await Injection.attach(driver, []);
+    await driver.make(op);
+    const calls = injection.calls();
+    last = calls.slice(0, calls.indexOf(rename)).filter((name) => name === "statx").length;
+  });
+  return last;
+}
+
+/** An atomic save. */
+function save(root: string, name: string, content: string): void {
+  Deno.writeTextFileSync(`${root}/.saved`, content);
+  Deno.renameSync(`${root}/.saved`, `${root}/${name}`);
+}
+
+/** The content of a file that may vanish. */
+function read(name: string): string | null {
+  try {
+    return Deno.readTextFileSync(name);
+  } catch {
+    return null;
+  }
+}
+
+interface Moment {
+  readonly prepare: (root: string, driver: ApplyDriver) => Promise<RawOp>;
+  /** The call before which the user acts. */
+  readonly rename: string;
+  readonly injects?: readonly string[];
+  /** What the user does meanwhile. */
+  readonly act: (root: string) => Promise<void> | void;
+  readonly check: (
+    root: string,
+    driver: ApplyDriver,
+    result: Awaited<ReturnType<ApplyDriver["make"]>>,
+  ) => Promise<void> | void;
+}
+
+/** Holds the instant between the last look and the rename open, and lets the user act in it. */
+async function atTheLastInstant({ prepare, rename, injects, act, check }: Moment): Promise<void> {
+  const look = await lastLook(prepare, rename);
+  await withTraced(async (root, driver) => {
+    const op = await prepare(root, driver);
+    await using _ = await Injection.attach(driver, [`statx:delay_exit=${HELD_US}:when=${look}`, ...injects ?? []]);
+    const making = driver.make(op);
+    await leaseOf(driver.pid);
+    await pass(HELD_US / 8_000);
+    await act(root);
+    await check(root, driver, await making);
+  });
+}
+
+async function putOver(root: string, driver: ApplyDriver): Promise<RawOp> {
+  await Deno.writeTextFile(`${root}/f`, "old");
+  return putFile("f", "from psync", { expected: expected(await driver.look("f")) });
+}
+
+async function removeOld(root: string, driver: ApplyDriver): Promise<RawOp> {
+  await Deno.writeTextFile(`${root}/f`, "old");
+  return remove("f", await driver.look("f"));
+}
+
+async function moveOld(root: string, driver: ApplyDriver): Promise<RawOp> {
+  await Deno.writeTextFile(`${root}/f`, "old");
+  return move("f", "g", await driver.look("f"));
+}
+
+async function moveOver(root: string, driver: ApplyDriver): Promise<RawOp> {
+  await Deno.writeTextFile(`${root}/f`, "moved");
+  await Deno.writeTextFile(`${root}/g`, "displaced");
+  const [f, g] = await driver.looks(["f", "g"]);
+  return move("f", "g", f!, { expectedTo: expected(g!), disposal: DISPOSE.conflict });
+}
+
+/** Appends as a program does that opens the file in the window: it waits for the lease to end. */
+function appender(name: string): { act: (root: string) => void; ended: () => Promise<Deno.CommandOutput> } {
+  let output: Promise<Deno.CommandOutput> | null = null;
+  return {
+    act: (root) => {
+      output = new Deno.Command("sh", { args: ["-c", 'printf " and more" >> "$0"', `${root}/${name}`] }).output();
+    },
+    ended: () => output!,
+  };
+}
+
+Deno.test({ name: "apply gives back what a user saved just before the exchange", ignore }, async () => {
+  await atTheLastInstant({
+    prepare: putOver,
+    rename: "renameat2",
+    act: (root) => save(root, "f", "user's save"),
+    check: async (root, driver, result) => {
+      assertEquals([result.status, result.kept, tree(root)], [STATUS.stale, "", { f: "user's save" }]);
+      assertEquals(staged(root).map((name) => name[0]), ["~"]);
+      await driver.sync();
+      assertEquals([staged(root), trash(root)], [[], {}]);
+    },
+  });
+});
+
+Deno.test({ name: "apply keeps what a user saved between its two exchanges", ignore }, async () => {
+  await atTheLastInstant({
+    prepare: putOver,
+    rename: "renameat2",
+    injects: [`renameat2:delay_enter=${HELD_US}:when=2`],
+    act: async (root) => {
+      save(root, "f", "first save");
+      await until(() => read(`${root}/f`) === "from psync");
+      await pass(HELD_US / 8_000);
+      save(root, "f", "second save");
+    },
+    check: (root, _driver, result) => {
+      assertEquals([result.status, result.kept, tree(root)], [STATUS.staleKept, `${CONFLICT}/f`, { f: "first save" }]);
+      assertEquals(trash(root)[`${CONFLICT}/f`], "second save");
+      assertEquals(staged(root), []);
+    },
+  });
+});
+
+Deno.test({ name: "apply keeps what was written to its own file while that was live", ignore }, async () => {
+  await atTheLastInstant({
+    prepare: putOver,
+    rename: "renameat2",
+    injects: [`renameat2:delay_enter=${HELD_US}:when=2`],
+    act: async (root) => {
+      save(root, "f", "first save");
+      await until(() => read(`${root}/f`) === "from psync");
+      await Deno.writeTextFile(`${root}/f`, " and more", { append: true });
+    },
+    check: (root, _driver, result) => {
+      assertEquals([result.status, tree(root)], [STATUS.staleKept, { f: "first save" }]);
+      assertEquals(trash(root)[`${CONFLICT}/f`], "from psync and more");
+    },
+  });
+});
+
+Deno.test({ name: "apply lets a writer who comes before the exchange write to the live file", ignore }, async () => {
+  const { act, ended } = appender("f");
+  await atTheLastInstant({
+    prepare: putOver,
+    rename: "renameat2",
+    act: async (root) => {
+      act(root);
+      await until(() => /BREAK/.test(Deno.readTextFileSync("/proc/locks")));
+    },
+    check: async (root, driver, result) => {
+      await ended();
+      assertEquals([result.status, tree(root)], [STATUS.busy, { f: "old and more" }]);
+      await driver.sync();
+      assertEquals([staged(root), trash(root)], [[], {}]);
+    },
+  });
+});
+
+Deno.test({ name: "apply reports stale where the name vanishes before the exchange", ignore }, async () => {
+  await atTheLastInstant({
+    prepare: putOver,
+    rename: "renameat2",
+    act: (root) => Deno.removeSync(`${root}/f`),
+    check: (root, _driver, result) => {
+      assertEquals([result.status, tree(root), staged(root)], [STATUS.stale, {}, []]);
+    },
+  });
+});
+
+Deno.test({ name: "apply gives back what a user saved just before the removal", ignore }, async () => {
+  await atTheLastInstant({
+    prepare: removeOld,
+    rename: "renameat",
+    act: (root) => save(root, "f", "user's save"),
+    check: (root, _driver, result) => {
+      assertEquals([result.status, tree(root)], [STATUS.stale, { f: "user's save" }]);
+      assertEquals([staged(root), trash(root)], [[], {}]);
+    },
+  });
+});
+
+Deno.test({ name: "apply keeps what it removed where a user has taken the name again", ignore }, async () => {
+  await atTheLastInstant({
+    prepare: removeOld,
+    rename: "renameat",
+    injects: [`renameat2:delay_enter=${HELD_US}:when=1`],
+    act: async (root) => {
+      save(root, "f", "first save");
+      await until(() => read(`${root}/f`) === null);
+      save(root, "f", "second save");
+    },
+    check: (root, _driver, result) => {
+      assertEquals([result.status, tree(root)], [STATUS.staleKept, { f: "second save" }]);
+      assertEquals(trash(root)[`${CONFLICT}/f`], "first save");
+    },
+  });
+});
+
+Deno.test({ name: "apply lets a writer who comes before the removal write to the live file", ignore }, async () => {
+  const { act, ended } = appender("f");
+  await atTheLastInstant({
+    prepare: removeOld,
+    rename: "renameat",
+    act: async (root) => {
+      act(root);
+      await until(() => /BREAK/.test(Deno.readTextFileSync("/proc/locks")));
+    },
+    check: async (root, _driver, result) => {
+      await ended();
+      assertEquals([result.status, tree(root)], [STATUS.busy, { f: "old and more" }]);
+    },
+  });
+});
+
+Deno.test({ name: "apply moves back what a user saved just before the move", ignore }, async () => {
+  await atTheLastInstant({
+    prepare: moveOld,
+    rename: "renameat2",
+    act: (root) => save(root, "f", "user's save"),
+    check: (root, _driver, result) => {
+      assertEquals([result.status, tree(root)], [STATUS.stale, { f: "user's save" }]);
+    },
+  });
+});
+
+Deno.test({ name: "apply exchanges back where a user saved at the target of a move", ignore }, async () => {
+  await atTheLastInstant({
+    prepare: moveOver,
+    rename: "renameat2",
+    act: (root) => save(root, "g", "user's save"),
+    check: (root, _driver, result) => {
+      assertEquals([result.status, tree(root)], [STATUS.stale, { f: "moved", g: "user's save" }]);
+      assertEquals(staged(root), []);
+    },
+  });
+});
+
+Deno.test({ name: "apply calls a metadata change dirty that a writer came into", ignore }, async () => {
+  const { act, ended } = appender("f");
+  await atTheLastInstant({
+    prepare: async (root, driver) => {
+      await Deno.writeTextFile(`${root}/f`, "old");
+      return setMeta("f", await driver.look("f"), { mode: 0o600 });
+    },
+    rename: "fchownat",
+    act: async (root) => {
+      act(root);
+      await until(() => /BREAK/.test(Deno.readTextFileSync("/proc/locks")));
+    },
+    check: async (root, driver, result) => {
+      await ended();
+      assertEquals([result.status, tree(root)], [STATUS.dirty, { f: "old and more" }]);
+      assertEquals((await driver.look("f")).stat!.mode, 0o600);
+    },
+  });
+});
