@@ -3,9 +3,10 @@
  * limit, mounts.
  * @module
  */
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { EventLog, LOOK, p, putFile, World } from "../../tests/contract/world.ts";
 import { nativePath } from "../../tests/support/native_build.ts";
+import { TempTree } from "../../tests/support/temp_tree.ts";
 import { systemClock } from "../base/clock.ts";
 import { EndpointLostError, SetupError } from "../base/errors.ts";
 import { ROOT } from "../core/path.ts";
@@ -77,6 +78,22 @@ Deno.test("LocalEndpoint says which directories it cannot watch", async () => {
   assertEquals(listings.filter((each) => each.kind === "listed" && !each.isWatched).length, 2);
   await world.tree.sh("mkdir new");
   await world.log.sawEvent("unwatched", ({ path }) => path === p("new"));
+});
+
+Deno.test("LocalEndpoint says of a root that cannot be opened what it is, and what to do", async () => {
+  await using tree = await TempTree.make({ file: "text", circle: { link: "circle" } });
+  const rows = [
+    ["none", `it is not there; make it: mkdir -p ${tree.at("none")}`],
+    ["a b's", `make it: mkdir -p '${tree.path}/a b'"'"'s'`],
+    ["file", "is a file and no folder"],
+    ["file/below", "is a file and no folder"],
+    ["circle", "lead in a circle"],
+  ] as const;
+  for (const [name, words] of rows) {
+    const error = await assertRejects(() => openLocal(tree.at(name)), SetupError);
+    assertStringIncludes(error.message, `Cannot open root "${tree.at(name)}": `);
+    assertStringIncludes(error.message, words);
+  }
 });
 
 Deno.test("LocalEndpoint refuses to open with what is no psync-native", async () => {

@@ -56,7 +56,13 @@ export async function connectSsh(options: SshOptions): Promise<RemoteEndpoint> {
   const child = Child.spawn({ command: ssh.words[0]!, args: sshArgs(ssh, host, command) });
   const starting: Starting = { child, greetings: new GreetingReader(child.stdout), clock, signal };
   const protocol = await greetedOrEnded(starting, ssh, options);
-  return await openGreeted(starting, { root: options.root, excludes: options.excludes, protocol });
+  try {
+    return await openGreeted(starting, { root: options.root, excludes: options.excludes, protocol });
+  } catch (cause) {
+    // What is wrong with a root is said by the filter, which does not know how it was called.
+    if (cause instanceof SetupError) throw new SetupError(`On "${host}": ${cause.message}`, { cause });
+    throw cause;
+  }
 }
 
 /** The protocol of the filter that answers; where none does, nothing is left of the child. */

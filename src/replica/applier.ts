@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, type PsyncError, SetupError } from "../base/errors.ts";
-import type { RelPath } from "../core/path.ts";
+import { type RelPath, showPath } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
 import {
   type ApplyReady,
@@ -102,7 +102,9 @@ export class Applier implements AsyncDisposable {
     if (ready.version !== FORMAT_VERSION) {
       throw new SetupError(`Cannot use psync-native as its format must be ${FORMAT_VERSION}: found ${ready.version}`);
     }
-    if (ready.errno !== 0) throw new SetupError(`Cannot open root ${JSON.stringify(root)}: ${errnoName(ready.errno)}`);
+    if (ready.errno !== 0) {
+      throw new SetupError(`Cannot open root "${showPath(root)}": ${rootTrouble(root, ready.errno)}`);
+    }
     return ready;
   }
 
@@ -167,6 +169,29 @@ export class Applier implements AsyncDisposable {
     });
     return expectKind(answer, kind);
   }
+}
+
+/** Why a root cannot be opened, and what to do. */
+function rootTrouble(root: string, errno: number): string {
+  const name = errnoName(errno);
+  switch (name) {
+    case "ENOENT":
+      return `it is not there; make it: mkdir -p ${showPath(shellWord(root))}`;
+    case "ENOTDIR":
+      return `it, or something above it, is a file and no folder; name a folder`;
+    case "EACCES":
+    case "EPERM":
+      return `it may not be read (${name}); let this user read, write and enter it, or run psync as another user`;
+    case "ELOOP":
+      return `its symbolic links lead in a circle; name the folder itself`;
+    default:
+      return name;
+  }
+}
+
+/** A word as a shell takes it, without backslashes, which `showPath` would double. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) && !text.startsWith("-") ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 }
 
 function expectKind<K extends ApplyRecord["kind"]>(
