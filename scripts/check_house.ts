@@ -63,7 +63,7 @@ function checkFunctions({ path, lines }: Source): string[] {
   return found;
 }
 
-/** An overload or a second half of a pair may share the docstring of the export right above it. */
+/** An overload, and the second half of a pair on the very next line, share the docstring above them. */
 function checkDocs({ path, lines }: Source): string[] {
   const found: string[] = [];
   let documented = "";
@@ -72,7 +72,9 @@ function checkDocs({ path, lines }: Source): string[] {
     if (name === undefined) return;
     const above = lines.slice(0, i).findLast((text) => !text.trim().startsWith("// deno-lint-ignore"));
     if (above?.trim().endsWith("*/")) documented = name;
-    else if (documented !== name) found.push(`${path}:${i + 1}: "${name}" has no docstring`);
+    else if (documented === name || (above !== undefined && above === lines[i - 1] && EXPORT.test(above))) {
+      documented = name;
+    } else found.push(`${path}:${i + 1}: "${name}" has no docstring`);
   });
   return found;
 }

@@ -112,7 +112,7 @@ function steps(): Step[] {
     rule("layers", checkLayers),
     rule("house", checkHouse),
     command("types", ["check", "--quiet", ...code]),
-    ...tests("unit", ["src", "scripts"], { isParallel: true }),
+    ...tests("unit", ["src", "scripts", "tests/box"], { isParallel: true }),
     ...tests("contract", ["tests/contract"], { isParallel: true }),
     ...tests("native", ["tests/native"], { isParallel: false }),
     ...tests("scenario", ["tests/support", "tests/scenario"], { isParallel: false }),
