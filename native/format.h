@@ -117,11 +117,11 @@ enum kind {
 /* Removes .psync/lock if it is ours. No body. Answered by A_DONE. */
 #define A_UNLOCK 0x12
 /* Looks. body: u32 content_limit, u8 flags LOOK_*, u32 count, count * path. Answered by A_LOOKED. */
-#define A_LOOK 0x13
+#define A_LOOK 0x13 /* at most 65,536 paths; content that does not fit into one record is left out */
 #define LOOK_DIGEST 1 /* digests also of files above content_limit */
 /* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP.
  * Answered by A_COMMITTED. */
-#define A_COMMIT 0x14
+#define A_COMMIT 0x14 /* at most 16,384 OPs. Labels and batches: [A-Za-z0-9._-], not first '.', 1..64 bytes */
 /* body: bytes16 batch, u32 count, count * (u32 id, path, STAT expected). Opens each file, and
  * makes .psync/supply/<batch>/<id> -> /proc/<pid>/fd/<n>. Answered by A_RESULTS. */
 #define A_SUPPLY 0x15
@@ -204,7 +204,7 @@ enum status {
 #define A_DONE 0x91
 /* body: u32 count, count * LOOKED.
  * LOOKED: u8 status (ST_DONE present, ST_ABSENT, ST_ORPHAN, ST_BUSY, ST_FAILED, ST_MOUNT,
- * ST_REFUSED), i32 errno; then, where DONE or BUSY: STAT, bytes16 target, u8 what (bit 0: digest
+ * ST_REFUSED, ST_GUARD: the root is another one), i32 errno; then, where DONE or BUSY: STAT, bytes16 target, u8 what (bit 0: digest
  * follows: 32 bytes; bit 1: content follows: bytes32). Special files are DONE with their kind and
  * are never opened. */
 #define A_LOOKED 0x92
