@@ -6,6 +6,7 @@
  * parents before children. A path whose turn has not come is parked on what stands in its way.
  * @module
  */
+import { logger } from "../base/log.ts";
 import type { ArchiveRow } from "../core/archive.ts";
 import type { Stamp } from "../core/entry.ts";
 import { expectedOfView } from "../core/expected.ts";
@@ -24,9 +25,11 @@ import { displaceDirectory } from "./displace.ts";
 import { reviveParents } from "./revive.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
 import { isAsArchived } from "./view.ts";
-import { blockedProblem, Task, type TaskConflict } from "./task.ts";
+import { blockedProblem, hasRecordedParent, lookAtParent, Task, type TaskConflict } from "./task.ts";
 
 const SIDES = ["left", "right"] as const;
+
+const log = logger("brain", "dispatch");
 
 /** Carries out rounds of news for one pair. */
 export class Dispatcher {
@@ -129,6 +132,7 @@ export class Dispatcher {
 
   #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
     const { board } = this.#context;
+    log.debug("plan", { path: news.path, plan: plan.kind, ...describe(news, plan) });
     if (plan.kind !== "look" && plan.kind !== "move" && plan.kind !== "after") this.#arrived(news);
     switch (plan.kind) {
       case "settled":
@@ -202,6 +206,7 @@ export class Dispatcher {
     const { archive, status } = this.#context;
     const stamps = stampsOf(news, plan.row);
     if (stamps.left === null || stamps.right === null) return;
+    if (!hasRecordedParent(this.#context, news.path)) return lookAtParent(this.#context, news.path);
     archive.put(news.path, { entry: plan.decision.entry, left: stamps.left, right: stamps.right });
     if (plan.row === null) status.agreed++;
     this.#settled(news);
@@ -285,6 +290,8 @@ export class Dispatcher {
   #ended(task: Task, change: Change): void {
     const refusal = task.refusal;
     this.#tried.delete(task.path);
+    // A directory that was put back for what lives in it: what else it held is gone on one side.
+    if (change.clash?.why === "edit-remove" && change.entry?.kind === "dir") this.#context.rescan(task.path);
     if (refusal === null) this.#count(task, change);
     else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
     else if (refusal.result.kind === "not-empty") {
@@ -315,6 +322,16 @@ export class Dispatcher {
     this.#context.board.release(path);
     this.#context.wake();
   }
+}
+
+/** The fields of the one log line of a decision. */
+function describe(news: News, plan: Plan): Record<string, string> {
+  const seen = (side: Side) => news[side]?.observation.kind ?? "-";
+  const step = (side: Side) => plan.kind === "change" ? plan.change[side].kind : "";
+  const looks = plan.kind === "look"
+    ? plan.looks.map(({ side, path, digest }) => `${side} ${path} ${digest}`).join()
+    : "";
+  return { left: seen("left"), right: seen("right"), leftStep: step("left"), rightStep: step("right"), looks };
 }
 
 /** News without the sightings that are being replaced by looks. */

@@ -17,6 +17,8 @@ export const INLINE_LIMIT_BYTES = 1 << 20;
 const BATCH_BYTES = 1 << 20;
 /** How many paths one batch of looks may have. */
 const BATCH_PATHS = 256;
+/** Content up to this size is asked for even where nothing is known of the size. */
+const CONTENT_MIN_BYTES = 64 << 10;
 /** How many batches are under way on one side. */
 const BATCHES_IN_FLIGHT = 3;
 
@@ -91,8 +93,9 @@ export class LookLane {
 
   async #run(batch: readonly Queued[]): Promise<void> {
     const first = batch[0]!;
+    const expected = Math.max(...batch.map(({ sizeBytes }) => sizeBytes));
     const options: LookOptions = {
-      contentLimitBytes: first.content ? INLINE_LIMIT_BYTES : 0,
+      contentLimitBytes: first.content ? Math.min(INLINE_LIMIT_BYTES, Math.max(CONTENT_MIN_BYTES, expected)) : 0,
       digests: first.digest,
     };
     try {

@@ -155,11 +155,17 @@ export class NewsBoard {
   }
 }
 
+/** Whether `a` saw a later state than `b`; arrival decides only where both are of one look. */
+function isLater(a: Sighting, b: Sighting): boolean {
+  const difference = a.observation.began - b.observation.began;
+  return difference !== 0 ? difference > 0 : a.order > b.order;
+}
+
 function merge(into: Mutable, news: News): void {
   for (const side of ["left", "right"] as const) {
     const incoming = news[side];
     const known = into[side];
-    if (incoming === null || (known !== null && known.order > incoming.order)) continue;
+    if (incoming === null || (known !== null && isLater(known, incoming))) continue;
     into[side] = known?.isLive === true && !incoming.isLive
       ? { ...incoming, isLive: true, atMs: known.atMs }
       : incoming;

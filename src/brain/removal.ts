@@ -163,7 +163,10 @@ async function isHeldByIgnored(context: PairContext, removal: TreeRemoval): Prom
       if (listing.kind === "unlisted") continue;
       for (const seen of listing.entries) {
         if (seen.kind === "blocked") continue;
-        if (seen.kind !== "present" || seen.entry.kind !== "dir") return false;
+        // A directory that the archive knows could not go because of what is in it: that decides.
+        const isKnownDir = seen.kind === "present" && seen.entry.kind === "dir" &&
+          context.archive.get(seen.path) !== null;
+        if (!isKnownDir) return false;
         pending.push(seen.path);
       }
     }

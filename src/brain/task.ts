@@ -9,7 +9,7 @@
 import type { ArchiveRow } from "../core/archive.ts";
 import { conflictRow, type KeptLoser } from "../core/conflict.ts";
 import type { Entry, Stamp } from "../core/entry.ts";
-import type { RelPath } from "../core/path.ts";
+import { parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { ProblemReason, Side } from "../core/problem.ts";
 import type { FailedResult, RefusedResult, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
@@ -91,6 +91,7 @@ export class Task {
   #record(): void {
     const { archive, status, retry } = this.#context;
     const { entry, conflict } = this.options;
+    if (entry !== null && !hasRecordedParent(this.#context, this.path)) return lookAtParent(this.#context, this.path);
     if (entry === null) archive.remove(this.path);
     else archive.put(this.path, { entry, left: this.#stamps.left ?? NO_STAMP, right: this.#stamps.right ?? NO_STAMP });
     retry.settle(this.path);
@@ -159,6 +160,18 @@ export function lookAgain(context: PairContext, path: RelPath, sides: readonly S
       (seen) => context.board.add(side, seen, { isLive: false }),
     );
   }
+}
+
+/** Whether the directory of a path is in the archive: only then can the path be recorded. */
+export function hasRecordedParent(context: PairContext, path: RelPath): boolean {
+  const parent = parentOf(path);
+  return parent === ROOT || context.archive.get(parent) !== null;
+}
+
+/** What cannot be recorded yet is looked at again after its directory. */
+export function lookAtParent(context: PairContext, path: RelPath): void {
+  lookAgain(context, parentOf(path), ["left", "right"]);
+  context.retry.later(path, BUSY_LIMIT_MS);
 }
 
 /** The reason and words for a path that shows something that cannot be synchronised. */

@@ -8,6 +8,7 @@
 import type { ArchiveRow } from "../core/archive.ts";
 import { type ChangeTime, laterOf } from "../core/conflict.ts";
 import { sameMetadata, sameStamp } from "../core/entry.ts";
+import type { PresentObservation } from "../core/observation.ts";
 import type { Side } from "../core/problem.ts";
 import type { Later, View } from "../core/reconcile.ts";
 import type { Sighting } from "./news.ts";
@@ -18,7 +19,9 @@ export function viewOf(row: ArchiveRow | null, side: Side, sighting: Sighting | 
   const seen = sighting.observation;
   switch (seen.kind) {
     case "present":
-      return row !== null && isAsArchived(row, side, sighting) ? { kind: "unchanged" } : seen;
+      return row !== null && isAsArchived(row, side, sighting) && !tellsDigest(row, seen)
+        ? { kind: "unchanged" }
+        : seen;
     case "absent":
     case "orphan":
       return row === null ? { kind: "unchanged" } : { kind: "absent" };
@@ -26,6 +29,12 @@ export function viewOf(row: ArchiveRow | null, side: Side, sighting: Sighting | 
     case "blocked":
       return { kind: "blocked" };
   }
+}
+
+/** Whether a look was asked for a digest that the archive does not have: then it is news. */
+function tellsDigest(row: ArchiveRow, seen: PresentObservation): boolean {
+  return row.entry.kind === "file" && row.entry.digest === null && seen.entry.kind === "file" &&
+    seen.entry.digest !== null;
 }
 
 /** Whether a sighting shows just what the archive says of that side: nothing happened. */

@@ -13,7 +13,8 @@ interface ObservationBase {
   readonly path: RelPath;
   /**
    * The value of the endpoint's counter when the look began. Older than the end of the last
-   * transition of the path or of a directory above it: no evidence (I13).
+   * transition of the path or of a directory above it: no evidence (I13). Of two looks at one path
+   * the one with the greater value saw the later state: an endpoint never lets them overlap.
    */
   readonly began: number;
 }

@@ -3,17 +3,20 @@
  * @module
  */
 
-/** Counts the transitions that have ended. */
+/**
+ * Counts beginnings of looks and ends of transitions, so that of two looks at one path, which never
+ * overlap (looker.ts), the one with the greater value saw the later state.
+ */
 export class Counter {
-  #ended = 0;
+  #value = 0;
 
   /** The value for a look or list that begins now, taken before its request is sent. */
   begin(): number {
-    return this.#ended;
+    return ++this.#value;
   }
 
   /** The value for transitions whose results have just arrived. */
   end(): number {
-    return ++this.#ended;
+    return ++this.#value;
   }
 }

@@ -55,6 +55,8 @@ export class Looker {
   readonly #applier: Applier;
   readonly #counter: Counter;
   readonly #naming: OwnerNaming;
+  /** Paths that are being looked at, and when that ends. */
+  readonly #looking = new Map<RelPath, Promise<void>>();
 
   constructor(parts: { readonly applier: Applier; readonly counter: Counter; readonly naming: OwnerNaming }) {
     this.#applier = parts.applier;
@@ -76,7 +78,25 @@ export class Looker {
     return out;
   }
 
+  /** Two looks at one path never overlap: otherwise the one that began later could have seen less. */
   async #lookOnce(paths: readonly RelPath[], options: SightOptions): Promise<Sighting[]> {
+    for (let busy = this.#busy(paths); busy.length > 0; busy = this.#busy(paths)) await Promise.all(busy);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    for (const path of paths) this.#looking.set(path, promise);
+    try {
+      return await this.#lookAlone(paths, options);
+    } finally {
+      for (const path of paths) this.#looking.delete(path);
+      resolve();
+    }
+  }
+
+  #busy(paths: readonly RelPath[]): Promise<void>[] {
+    if (this.#looking.size === 0) return [];
+    return paths.map((path) => this.#looking.get(path)).filter((one) => one !== undefined);
+  }
+
+  async #lookAlone(paths: readonly RelPath[], options: SightOptions): Promise<Sighting[]> {
     const began = this.#counter.begin();
     const looked = await this.#applier.look({ ...options, paths });
     guard(looked);

@@ -3,7 +3,15 @@
  * links; at rest both trees are equal and nothing that was written is lost.
  * @module
  */
+import { configure } from "@logtape/logtape";
 import { World } from "./world.ts";
+
+if (Deno.env.has("PSYNC_TRACE")) {
+  await configure({
+    sinks: { console: (record) => console.log("      ", record.properties) },
+    loggers: [{ category: ["psync"], lowestLevel: "debug", sinks: ["console"] }, { category: ["logtape"], sinks: [] }],
+  });
+}
 
 const FIRST_SEED = Number(Deno.env.get("PSYNC_SEED") ?? "1");
 const SEEDS = Number(Deno.env.get("PSYNC_SEEDS") ?? "150");

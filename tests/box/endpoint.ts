@@ -53,6 +53,7 @@ export class MemoryEndpoint implements Endpoint {
   #counter = 0;
   #dirty = new Set<RelPath>();
   #moves: Move[] = [];
+  readonly #looking = new Set<RelPath>();
   #known = new Map<RelPath, Stamp | null>();
   #events = new BoundedQueue<EndpointEvent>(1_000_000);
   #isReporting = false;
@@ -88,6 +89,7 @@ export class MemoryEndpoint implements Endpoint {
     const listings: Listing[] = [];
     for (const dir of dirs) {
       await this.#turn();
+      this.#counter++;
       listings.push(this.#listing(dir));
     }
     await this.#turn();
@@ -105,12 +107,15 @@ export class MemoryEndpoint implements Endpoint {
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
     const seen: Observation[] = [];
-    const began = this.#counter;
+    while (paths.some((path) => this.#looking.has(path))) await this.#turn();
+    for (const path of paths) this.#looking.add(path);
+    const began = ++this.#counter;
     for (const path of paths) {
       if (this.#scheduler.random.next() < 0.2) await this.#turn();
       seen.push({ ...this.#observe(path, options.contentLimitBytes > 0 || options.digests), began });
     }
     await this.#turn();
+    for (const path of paths) this.#looking.delete(path);
     return seen;
   }
 
