@@ -52,7 +52,7 @@ static void write_result(struct buf *answer, const struct result *result) {
 }
 
 static void plain_name(char out[NAME_SIZE], struct bytes name) {
-  memcpy(out, name.data, name.len); /* at most 64 bytes: site_name_is_plain */
+  memcpy(out, name.data, name.len); /* short: site_name_is_plain */
   out[name.len] = 0;
 }
 

@@ -121,7 +121,7 @@ enum kind {
 #define LOOK_DIGEST 1 /* digests also of files above content_limit */
 /* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP.
  * Answered by A_COMMITTED. */
-#define A_COMMIT 0x14 /* at most 16,384 OPs. Labels and batches: [A-Za-z0-9._-], not first '.', 1..64 bytes */
+#define A_COMMIT 0x14 /* at most 16,384 OPs. Labels and batches: [A-Za-z0-9._-], not first '.', 1..100 bytes */
 /* body: bytes16 batch, u32 count, count * (u32 id, path, STAT expected). Opens each file, and
  * makes .psync/supply/<batch>/<id> -> /proc/<pid>/fd/<n>. Answered by A_RESULTS. */
 #define A_SUPPLY 0x15

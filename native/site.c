@@ -108,7 +108,7 @@ bool site_stamp_is_young(const struct replica *r, const struct info *info) {
 }
 
 bool site_name_is_plain(struct bytes name) {
-  if (!name.len || name.len > 64 || name.data[0] == '.') return false;
+  if (!name.len || name.len > PLAIN_NAME_MAX || name.data[0] == '.') return false;
   for (size_t i = 0; i < name.len; i++) {
     uint8_t c = name.data[i];
     bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');

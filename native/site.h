@@ -27,6 +27,7 @@
 #define SIGIL_STAGED '='
 #define SIGIL_OUT '!'
 #define SIGIL_DROP '~'
+#define PLAIN_NAME_MAX 100 /* bytes of the name of a batch or label */
 #define MARK_MAX 65536 /* bytes of .psync/pair and .psync/lock */
 
 struct mark { /* the content of .psync/pair or .psync/lock */
@@ -80,7 +81,7 @@ void site_fresh_name(struct replica *replica, char sigil, char out[STAGE_NAME_SI
 bool site_stamp_is_young(const struct replica *replica, const struct info *info);
 /* Wall clock, ns since 1970. */
 int64_t site_now_ns(void);
-/* Whether a name may be used for a batch: letters, digits, '-', '_', '.', not first '.', at most 64. */
+/* Whether a name may be used for a batch or label: letters, digits, '-', '_', '.', not first '.'. */
 bool site_name_is_plain(struct bytes name);
 /* Whether a mount point lies at or below the directory `path` of the root (RACE: one may come
  * right afterwards; it moves along, and no recursive removal crosses it). */

@@ -81,7 +81,7 @@ fail:
 
 int stage_take(struct site *site, struct bytes batch, uint32_t id, const struct attrs *attrs, bool many,
                struct staged *out) {
-  char path[STAGE_NAME_SIZE];
+  char path[PLAIN_NAME_MAX + 16];
   *out = STAGED_NONE;
   snprintf(path, sizeof path, "%.*s/%u", (int)batch.len, (const char *)batch.data, id);
   int fd = open_beneath(site->stage, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);

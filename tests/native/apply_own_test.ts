@@ -182,6 +182,20 @@ Deno.test("apply prepare links what is live as basis, and its stamps stay true t
   });
 });
 
+Deno.test("apply takes a staged file of a batch with the longest name, and ends at a longer one", async () => {
+  await withReplica(async (root, driver) => {
+    const batch = "b".repeat(100);
+    await driver.prepare(batch, []);
+    await Deno.writeTextFile(`${root}/.psync/stage/${batch}/4294967295`, "staged");
+    const put = { ...putFile("f", ""), source: { kind: "staged", batch, id: 0xffff_ffff } } as RawOp;
+    assertEquals((await driver.make(put)).status, STATUS.done);
+    await driver.release(batch);
+    assertEquals([tree(root), staged(root)], [{ f: "staged" }, []]);
+    await driver.release(`${batch}b`).catch(() => {});
+    assertEquals(await driver.end(), 2);
+  });
+});
+
 Deno.test("apply takes nothing from a stage that is a link, a directory or has another name", async () => {
   await withReplica(async (root, driver) => {
     await driver.prepare("b1", []);
