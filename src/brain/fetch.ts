@@ -22,6 +22,9 @@ const CONTENT_MIN_BYTES = 64 << 10;
 /** How many batches are under way on one side. */
 const BATCHES_IN_FLIGHT = 3;
 
+/** A look follows at most so many renames in a row: names that were swapped would be followed for ever. */
+const HOPS = 3;
+
 /** One look that is wanted. */
 export interface WantedLook {
   readonly path: RelPath;
@@ -33,6 +36,8 @@ export interface WantedLook {
 }
 
 interface Queued extends WantedLook {
+  /** How many renames were followed to come here. */
+  readonly hops: number;
   readonly done: (observation: Observation) => void;
 }
 
@@ -55,7 +60,7 @@ export class LookLane {
 
   /** Looks at one path soon; `done` gets the observation, in the order of the answers. */
   want(look: WantedLook, done: (observation: Observation) => void): void {
-    this.#queue.push({ ...look, done });
+    this.#queue.push({ ...look, done, hops: 0 });
     queueMicrotask(() => this.#pump());
   }
 
@@ -87,8 +92,9 @@ export class LookLane {
   #answer(wanted: Queued, seen: Observation): void {
     const now = this.#context.moves.follow(wanted.path);
     wanted.done(seen);
-    if (now === wanted.path) return;
-    this.want({ ...wanted, path: now }, (there) => this.#context.board.add(this.#side, there, { isLive: false }));
+    if (now === wanted.path || wanted.hops >= HOPS) return;
+    const done = (there: Observation) => this.#context.board.add(this.#side, there, { isLive: false });
+    this.#queue.push({ ...wanted, path: now, done, hops: wanted.hops + 1 });
   }
 
   async #run(batch: readonly Queued[]): Promise<void> {
