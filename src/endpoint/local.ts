@@ -54,6 +54,7 @@ interface Parts {
   readonly applier: Applier;
   readonly watcher: Watcher;
   readonly looker: Looker;
+  readonly counter: Counter;
   readonly lister: Lister;
   readonly committer: Committer;
   readonly batches: Batches;
@@ -110,13 +111,14 @@ export class LocalEndpoint implements Endpoint {
         applier,
         watcher,
         looker,
+        counter,
         reporter,
         known,
         naming,
         labels,
         lister: new Lister({ watcher, looker, counter, naming, ignore }),
         committer: new Committer({ applier, counter, naming, labels }),
-        batches: openBatches({ applier, reporter }),
+        batches: openBatches({ applier, reporter, counter }),
       });
     } catch (error) {
       await applier[Symbol.asyncDispose]();
@@ -157,7 +159,7 @@ export class LocalEndpoint implements Endpoint {
   }
 
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
-    const { committer, reporter, known } = this.#parts;
+    const { committer, reporter, known, counter } = this.#parts;
     const paths = batch.transitions.flatMap(pathsOf);
     reporter.hold(paths);
     try {
@@ -166,7 +168,8 @@ export class LocalEndpoint implements Endpoint {
       return committed.map(({ result }) => result);
     } catch (error) {
       // What was done is not known: let the events tell.
-      for (const path of paths) known.forget(path);
+      const ended = counter.end();
+      for (const path of paths) known.forget(path, ended);
       throw error;
     } finally {
       reporter.release(paths);
@@ -234,19 +237,20 @@ export class LocalEndpoint implements Endpoint {
   #rememberSelf({ listing, stat }: Listed): void {
     const { known } = this.#parts;
     if (listing.self.kind !== "present" || stat === null || known.match(listing.path, stat) === "same") return;
-    known.remember(listing.path, stat, { isOwn: false, isRacy: false });
+    known.remember(listing.path, stat, { began: listing.self.began, isOwn: false, isRacy: false });
   }
 
   #rememberCommitted(transition: Transition, { result, stat }: Committed): void {
     const { known, reporter } = this.#parts;
+    const { ended } = result;
     if (result.kind !== "done") {
-      for (const path of pathsOf(transition)) known.forget(path);
+      for (const path of pathsOf(transition)) known.forget(path, ended);
       return;
     }
-    if (transition.kind === "remove") return reporter.rememberOwn(transition.path, null);
-    if (transition.kind !== "move") return reporter.rememberOwn(transition.path, stat);
-    reporter.rememberOwn(transition.from, null);
-    reporter.rememberOwn(transition.to, stat);
+    if (transition.kind === "remove") return reporter.rememberOwn(transition.path, null, ended);
+    if (transition.kind !== "move") return reporter.rememberOwn(transition.path, stat, ended);
+    reporter.rememberOwn(transition.from, null, ended);
+    reporter.rememberOwn(transition.to, stat, ended);
   }
 }
 
@@ -254,12 +258,18 @@ function pathsOf(transition: Transition): RelPath[] {
   return transition.kind === "move" ? [transition.from, transition.to] : [transition.path];
 }
 
-function openBatches({ applier, reporter }: { readonly applier: Applier; readonly reporter: Reporter }): Batches {
+function openBatches(
+  { applier, reporter, counter }: {
+    readonly applier: Applier;
+    readonly reporter: Reporter;
+    readonly counter: Counter;
+  },
+): Batches {
   return new Batches({
     applier,
     hold: (paths) => reporter.hold(paths),
     release: (paths) => reporter.release(paths),
-    remember: (path, stat) => reporter.rememberOwn(path, stat),
+    remember: (path, stat) => reporter.rememberOwn(path, stat, counter.end()),
   });
 }
 

@@ -17,11 +17,16 @@ const FIRST_SLOTS = 256;
 const ROOT_TOKEN = 1;
 const NO_TOKEN = 0;
 
+/** Not one of `KIND`: what was said last is not to be held against any look. */
+const KIND_UNKNOWN = 0xff;
+
 const FLAG_OWN = 1;
 const FLAG_RACY = 2;
 
-/** How sure a stamp is, and who made it. */
+/** How sure a stamp is, who made it, and when. */
 export interface Remembered {
+  /** The endpoint's counter when the look began, or when the transition ended. */
+  readonly began: number;
   /** psync itself made what is there; events about it are to be expected. */
   readonly isOwn: boolean;
   /** The stamp was taken so soon after the change that a later one might leave it as it is. */
@@ -41,6 +46,7 @@ export class KnownStamps {
   #words = new BigInt64Array(FIRST_SLOTS * WORDS);
   #kinds = new Uint8Array(FIRST_SLOTS);
   #flags = new Uint8Array(FIRST_SLOTS);
+  #began = new Float64Array(FIRST_SLOTS);
   #tokens = new Uint32Array(FIRST_SLOTS);
   #parentTokens = new Uint32Array(FIRST_SLOTS);
   #lastToken = ROOT_TOKEN;
@@ -53,29 +59,43 @@ export class KnownStamps {
     return this.#slots.size;
   }
 
-  /** Remembers what stands at a path; `stat` null: nothing. */
+  /**
+   * Remembers what stands at a path; `stat` null: nothing. What was said since the look began stays:
+   * whoever was told that has the later state.
+   */
   remember(path: RelPath, stat: RawStat | null, how: Remembered): void {
-    if (path === ROOT) return;
-    this.#touch(parentOf(path));
+    if (path === ROOT || this.isOutdated(path, how.began)) return;
     const before = this.#slots.get(path);
     const keepsToken = before !== undefined && stat !== null && this.#isSameDir(before, stat);
-    const slot = before ?? this.#allocate();
-    this.#slots.delete(path);
-    this.#slots.set(path, slot);
+    const slot = this.#place(path, how);
     if (!keepsToken) this.#tokens[slot] = stat?.kind === KIND.dir ? this.#nextToken() : NO_TOKEN;
-    this.#parentTokens[slot] = this.#tokenOf(parentOf(path));
-    this.#flags[slot] = (how.isOwn ? FLAG_OWN : 0) | (how.isRacy ? FLAG_RACY : 0);
     this.#kinds[slot] = stat?.kind ?? KIND.none;
     this.#words.set(wordsOf(stat), slot * WORDS);
   }
 
-  /** Forgets a path; what is below it does not count any more either. */
-  forget(path: RelPath): void {
-    const slot = this.#slots.get(path);
-    if (slot === undefined) return;
-    this.#slots.delete(path);
+  /** Remembers that something was said of a path that no look can equal; so it is with all below it. */
+  forget(path: RelPath, began: number): void {
+    if (path === ROOT || this.isOutdated(path, began)) return;
+    const slot = this.#place(path, { began, isOwn: false, isRacy: false });
     this.#tokens[slot] = NO_TOKEN;
-    this.#free.push(slot);
+    this.#kinds[slot] = KIND_UNKNOWN;
+  }
+
+  /** Whether something was said of a path that was seen or made after a look at it had begun. */
+  isOutdated(path: RelPath, began: number): boolean {
+    const slot = this.#slots.get(path);
+    return slot !== undefined && began < this.#began[slot]!;
+  }
+
+  #place(path: RelPath, how: Remembered): number {
+    this.#touch(parentOf(path));
+    const slot = this.#slots.get(path) ?? this.#allocate();
+    this.#slots.delete(path);
+    this.#slots.set(path, slot);
+    this.#began[slot] = how.began;
+    this.#parentTokens[slot] = this.#tokenOf(parentOf(path));
+    this.#flags[slot] = (how.isOwn ? FLAG_OWN : 0) | (how.isRacy ? FLAG_RACY : 0);
+    return slot;
   }
 
   /** Compares a look (`stat` null: absent) with what is remembered. */
@@ -142,8 +162,10 @@ export class KnownStamps {
 
   #allocate(): number {
     if (this.#slots.size >= this.#limit) {
-      const [oldest] = this.#slots.keys();
-      this.forget(oldest!);
+      const [oldest] = this.#slots;
+      this.#slots.delete(oldest![0]);
+      this.#tokens[oldest![1]] = NO_TOKEN;
+      this.#free.push(oldest![1]);
     }
     const free = this.#free.pop();
     if (free !== undefined) return free;
@@ -158,12 +180,13 @@ export class KnownStamps {
     this.#words = words;
     this.#kinds = grown(this.#kinds, new Uint8Array(slots));
     this.#flags = grown(this.#flags, new Uint8Array(slots));
+    this.#began = grown(this.#began, new Float64Array(slots));
     this.#tokens = grown(this.#tokens, new Uint32Array(slots));
     this.#parentTokens = grown(this.#parentTokens, new Uint32Array(slots));
   }
 }
 
-function grown<T extends Uint8Array | Uint32Array>(old: T, larger: T): T {
+function grown<T extends Uint8Array | Uint32Array | Float64Array>(old: T, larger: T): T {
   larger.set(old);
   return larger;
 }

@@ -8,7 +8,7 @@ import { KnownStamps } from "./known_stamps.ts";
 import { KIND, NO_STAT, type RawStat } from "./native_format.ts";
 
 const p = parseRelPath;
-const USER = { isOwn: false, isRacy: false };
+const USER = { began: 1, isOwn: false, isRacy: false };
 
 function file(inode: bigint, changes: Partial<RawStat> = {}): RawStat {
   const times = { mtimeNs: 5n, ctimeNs: 6n, birthNs: 4n };
@@ -41,13 +41,13 @@ Deno.test("KnownStamps knows absence", () => {
   known.remember(p("f"), null, USER);
   assertEquals(known.match(p("f"), null), "same");
   assertEquals(known.match(p("f"), file(1n)), "different");
-  known.forget(p("f"));
+  known.forget(p("f"), 1);
   assertEquals(known.match(p("f"), null), "different");
 });
 
 Deno.test("KnownStamps tells a racy stamp, and psync's own work", () => {
   const known = new KnownStamps();
-  known.remember(p("f"), file(1n), { isOwn: true, isRacy: true });
+  known.remember(p("f"), file(1n), { began: 1, isOwn: true, isRacy: true });
   assertEquals([known.match(p("f"), file(1n)), known.isOwn(p("f"))], ["racy", true]);
   known.remember(p("f"), file(1n), USER);
   assertEquals([known.match(p("f"), file(1n)), known.isOwn(p("f"))], ["same", false]);
@@ -114,4 +114,18 @@ Deno.test("KnownStamps takes inodes of 64 bits", () => {
   assertEquals(known.match(p("f"), file(inode)), "same");
   known.remember(p("d"), dir(inode), USER);
   assertEquals(known.isSameDir(p("d"), dir(inode)), true);
+});
+
+Deno.test("KnownStamps keeps what was said last, not what came late", () => {
+  const known = new KnownStamps();
+  known.remember(p("f"), file(1n), { ...USER, began: 5 });
+  assertEquals([known.isOutdated(p("f"), 4), known.isOutdated(p("f"), 5)], [true, false]);
+  known.remember(p("f"), null, { ...USER, began: 4 });
+  assertEquals(known.match(p("f"), file(1n)), "same");
+  known.forget(p("f"), 4);
+  assertEquals(known.match(p("f"), file(1n)), "same");
+  known.forget(p("f"), 6);
+  assertEquals(known.match(p("f"), file(1n)), "different");
+  known.remember(p("f"), file(1n), { ...USER, began: 5 });
+  assertEquals(known.match(p("f"), file(1n)), "different");
 });

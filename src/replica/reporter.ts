@@ -122,15 +122,15 @@ export class Reporter {
   /** Remembers what was handed out by another way than an event. */
   remember({ observation, stat }: Sighting): void {
     const { known } = this.#parts;
-    const { kind, path } = observation;
-    if (kind === "present") known.remember(path, stat, { isOwn: false, isRacy: this.#isRacy(stat) });
-    else if (kind === "absent") known.remember(path, null, { isOwn: false, isRacy: false });
-    else known.forget(path);
+    const { kind, path, began } = observation;
+    if (kind === "present") known.remember(path, stat, { began, isOwn: false, isRacy: this.#isRacy(stat) });
+    else if (kind === "absent") known.remember(path, null, { began, isOwn: false, isRacy: false });
+    else known.forget(path, began);
   }
 
-  /** Remembers what psync itself made at a path; `stat` null: nothing is there now. */
-  rememberOwn(path: RelPath, stat: RawStat | null): void {
-    this.#parts.known.remember(path, stat, { isOwn: true, isRacy: this.#isRacy(stat) });
+  /** Remembers what psync itself made at a path, by its end; `stat` null: nothing is there now. */
+  rememberOwn(path: RelPath, stat: RawStat | null, ended: number): void {
+    this.#parts.known.remember(path, stat, { began: ended, isOwn: true, isRacy: this.#isRacy(stat) });
   }
 
   /** Ends the events, with an error or without; what is under way ends with the processes. */
@@ -207,8 +207,7 @@ export class Reporter {
 
   #takeMount(path: RelPath): void {
     if (path === ROOT || this.#isIgnored(path)) return;
-    this.#parts.known.forget(path);
-    this.#settle.mark(path, DIRTY.attrib);
+    this.#settle.mark(path, DIRTY.attrib | LOOK_DEEP);
     this.#outbox.rescan(path, "a mount came or went");
   }
 
@@ -287,7 +286,10 @@ export class Reporter {
   /** Whether a look is to be reported; remembers it, and sees to what follows from it. */
   #judgeOne({ due, sighting }: Look): boolean {
     const { path, bits } = due;
-    switch (sighting.observation.kind) {
+    const { kind, began } = sighting.observation;
+    // Who was told of a later state has no use for this one; what came after that has its own event.
+    if (this.#parts.known.isOutdated(path, began)) return this.#finish(path, false);
+    switch (kind) {
       case "present":
         return this.#judgePresent(due, sighting);
       case "absent": {

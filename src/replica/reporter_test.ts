@@ -117,7 +117,7 @@ Deno.test("Reporter is silent about what psync made, and looks without content f
   const stat = scene.write("f");
   await scene.dirty("f", DIRTY.moved);
   assertEquals(scene.looks.length, 0);
-  scene.reporter.rememberOwn(p("f"), stat);
+  scene.reporter.rememberOwn(p("f"), stat, 0);
   scene.reporter.release([p("f")]);
   await scene.settle();
   assertEquals([scene.said(), scene.looks.map(({ options }) => options.contentLimitBytes)], [[], [0]]);
@@ -173,8 +173,8 @@ Deno.test("Reporter tells a rename with both names, and not its own", async () =
   scene.disk.set(p("c"), stat);
   scene.reporter.take({ kind: "move", isDir: false, from: p("b"), to: p("c") });
   await scene.settle();
-  scene.reporter.rememberOwn(p("b"), null);
-  scene.reporter.rememberOwn(p("c"), stat);
+  scene.reporter.rememberOwn(p("b"), null, 0);
+  scene.reporter.rememberOwn(p("c"), stat, 0);
   scene.reporter.release([p("b"), p("c")]);
   await scene.clock.advance(100);
   assertEquals(scene.said(), []);
@@ -198,7 +198,7 @@ Deno.test("Reporter asks for a listing where a directory may have held something
   for (const bits of [DIRTY.gone | DIRTY.created | DIRTY.dir | DIRTY.newDir, DIRTY.moved | DIRTY.dir]) {
     const scene = new Scene();
     const old = scene.write("d", { kind: KIND.dir });
-    scene.known.remember(p("d"), old, { isOwn: false, isRacy: false });
+    scene.known.remember(p("d"), old, { began: 0, isOwn: false, isRacy: false });
     scene.write("d", { kind: KIND.dir });
     await scene.dirty("d", bits);
     assertEquals([scene.said(), scene.listed], [["present d", "rescan d"], []]);
@@ -226,4 +226,13 @@ Deno.test("Reporter forgets its hints when events were lost", async () => {
   await scene.settle();
   await scene.clock.advance(100);
   assertEquals([scene.said(), scene.looks.length], [["rescan"], 0]);
+});
+
+Deno.test("Reporter does not tell what was seen before something that was told since", async () => {
+  const scene = new Scene();
+  scene.write("f");
+  scene.known.remember(p("f"), scene.write("f"), { began: 1, isOwn: false, isRacy: false });
+  scene.disk.delete(p("f"));
+  await scene.dirty("f", DIRTY.gone);
+  assertEquals(scene.said(), []);
 });

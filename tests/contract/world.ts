@@ -28,7 +28,7 @@ export type OpenEndpoint = (root: string, options?: Partial<Omit<EndpointOptions
 export type RegisterTest = (name: string, run: (open: OpenEndpoint) => Promise<void>) => void;
 
 /** How long a test waits for something that must come. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 const PAIR = printPair("0123456789abcdef0123456789abcdef");
 
 export const p = parseRelPath;
