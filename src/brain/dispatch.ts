@@ -133,7 +133,7 @@ export class Dispatcher {
   #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
     const { board } = this.#context;
     log.debug("plan", { path: news.path, plan: plan.kind, ...describe(news, plan) });
-    if (plan.kind !== "look" && plan.kind !== "move" && plan.kind !== "after") this.#arrived(news);
+    if (plan.kind !== "look" && plan.kind !== "move" && plan.kind !== "after") this.#decided(news);
     switch (plan.kind) {
       case "settled":
         return this.#settled(news);
@@ -152,6 +152,14 @@ export class Dispatcher {
         return blocker !== null ? board.park(news, blocker) : dispatchMove(this.#context, news, plan.move);
       case "change":
         return this.#change(news, plan, blocker);
+    }
+  }
+
+  #decided(news: News): void {
+    this.#arrived(news);
+    for (const side of SIDES) {
+      const sighting = news[side];
+      if (sighting !== null) this.#context.evidence[side].decided(sighting.observation);
     }
   }
 

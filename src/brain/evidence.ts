@@ -1,6 +1,7 @@
 /**
  * Which observations are evidence (I13): one that began before the last transition of its path, or
- * of a directory above it, ended, shows a state that may be gone.
+ * of a directory above it, ended, shows a state that may be gone; so does one that began before the
+ * one from which its path was decided last.
  *
  * Memory is bounded: when too many transitions are remembered the oldest are forgotten and a floor
  * takes their place, below which nothing is evidence.
@@ -9,31 +10,51 @@
 import type { Observation } from "../core/observation.ts";
 import { ancestorsOf, type RelPath } from "../core/path.ts";
 
-/** How many transitions are remembered by path. */
+/** How many transitions, and how many looks, are remembered by path. */
 const REMEMBERED = 50_000;
 
-/** The counters of one side's transitions, for one life of its endpoint. */
+/** A bounded memory of counters by path; what is forgotten raises the floor. */
+class CounterMemory {
+  #counters = new Map<RelPath, number>();
+  floor = 0;
+
+  note(path: RelPath, counter: number): void {
+    const known = this.#counters.get(path) ?? 0;
+    this.#counters.delete(path);
+    this.#counters.set(path, Math.max(known, counter));
+    if (this.#counters.size <= REMEMBERED) return;
+    const [oldest, forgotten] = this.#counters.entries().next().value!;
+    this.#counters.delete(oldest);
+    this.floor = Math.max(this.floor, forgotten);
+  }
+
+  at(path: RelPath): number {
+    return this.#counters.get(path) ?? 0;
+  }
+}
+
+/** The counters of one side, for one life of its endpoint. */
 export class Evidence {
-  #ended = new Map<RelPath, number>();
-  #floor = 0;
+  readonly #transitions = new CounterMemory();
+  readonly #decided = new CounterMemory();
 
   /** Notes that a transition of `path` ended at counter `ended`. */
   note(path: RelPath, ended: number): void {
-    this.#ended.delete(path);
-    this.#ended.set(path, ended);
-    if (this.#ended.size <= REMEMBERED) return;
-    const [oldest, counter] = this.#ended.entries().next().value!;
-    this.#ended.delete(oldest);
-    this.#floor = Math.max(this.#floor, counter);
+    this.#transitions.note(path, ended);
+  }
+
+  /** Notes that something was decided from an observation: an older one of that path decides nothing. */
+  decided(observation: Observation): void {
+    this.#decided.note(observation.path, observation.began);
   }
 
   /** Whether an observation is evidence. */
   holds(observation: Observation): boolean {
     const { path, began } = observation;
-    if (began < this.#floor) return false;
-    if ((this.#ended.get(path) ?? 0) > began) return false;
+    if (began < this.#transitions.floor || began < this.#decided.floor) return false;
+    if (this.#transitions.at(path) > began || this.#decided.at(path) > began) return false;
     for (const ancestor of ancestorsOf(path)) {
-      if ((this.#ended.get(ancestor) ?? 0) > began) return false;
+      if (this.#transitions.at(ancestor) > began) return false;
     }
     return true;
   }
