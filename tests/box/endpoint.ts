@@ -106,6 +106,16 @@ export class MemoryEndpoint implements Endpoint {
   }
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
+    const seen = await this.#look(paths, options);
+    // What the brain was told is what later looks are compared with.
+    for (const one of seen) {
+      if (one.kind === "present") this.#known.set(one.path, one.stamp);
+      else this.#known.delete(one.path);
+    }
+    return seen;
+  }
+
+  async #look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
     const seen: Observation[] = [];
     while (paths.some((path) => this.#looking.has(path))) await this.#turn();
     for (const path of paths) this.#looking.add(path);
@@ -233,7 +243,7 @@ export class MemoryEndpoint implements Endpoint {
       const moves = this.#moves;
       this.#dirty.clear();
       this.#moves = [];
-      const seen = await this.look(paths, { contentLimitBytes: 65_536, digests: false });
+      const seen = await this.#look(paths, { contentLimitBytes: 65_536, digests: false });
       const news = seen.filter((one) => !this.#isKnown(one));
       for (const one of news) this.#known.set(one.path, one.kind === "present" ? one.stamp : null);
       if (news.length > 0) this.#trace(`sees ${news.map((one) => `${one.kind} ${one.path}`).join(", ")}`);
