@@ -1,5 +1,5 @@
 /**
- * When a dirty path is looked at: the first event of an idle path at once, a path that keeps changing
+ * When a dirty path is looked at: the first events of an idle path at once, a path that keeps changing
  * in bundles, a path that a writer has open when it is closed, a path that psync itself changes
  * afterwards.
  *
@@ -15,6 +15,8 @@ import { DIRTY } from "./native_format.ts";
 /** The shortest time between two reports of a path that keeps changing; doubled while it does. */
 export const BUNDLE_FIRST_MS = 20;
 export const BUNDLE_LAST_MS = 1_000;
+/** How many reports in a row are made at once before a path counts as one that keeps changing. */
+export const BURST_FREE = 4;
 /** How long a file that was created or written may take to be closed before it is looked at. */
 export const CLOSE_WAIT_MS = 2;
 /** How soon a busy path is looked at again where no close is heard of; doubled up to the last. */
@@ -47,6 +49,13 @@ interface Waiting {
   readonly isBundled: boolean;
 }
 
+/** The last report of a path, and how many came before it without a pause. */
+interface Heat {
+  readonly atMs: number;
+  readonly delayMs: number;
+  readonly burst: number;
+}
+
 const WRITING = DIRTY.created | DIRTY.modified;
 const SETTLED = DIRTY.closed | DIRTY.gone | DIRTY.moved | DIRTY.dir | LOOK_DEEP;
 
@@ -65,7 +74,7 @@ export class Settle {
   readonly #flying = new Map<RelPath, { again: number; isBundled: boolean }>();
   /** Paths that psync itself changes now: how many commits, and what happened meanwhile. */
   readonly #held = new Map<RelPath, { count: number; bits: number }>();
-  readonly #heat = new Map<RelPath, { atMs: number; delayMs: number }>();
+  readonly #heat = new Map<RelPath, Heat>();
   readonly #busy = new Map<RelPath, { dueMs: number; delayMs: number }>();
   readonly #recent = new Map<RelPath, number>();
   readonly #orphans = new Map<RelPath, number>();
@@ -127,7 +136,7 @@ export class Settle {
       return;
     }
     const heat = this.#heat.get(path);
-    const isBundled = heat !== undefined && nowMs < heat.atMs + heat.delayMs;
+    const isBundled = heat !== undefined && heat.burst >= BURST_FREE && nowMs < heat.atMs + heat.delayMs;
     const dueMs = isBundled ? heat.atMs + heat.delayMs : isJustBegun(bits) ? nowMs + CLOSE_WAIT_MS : nowMs;
     this.#wait(path, { bits, dueMs, isBundled });
   }
@@ -220,8 +229,9 @@ export class Settle {
     const nowMs = this.#clock.nowMs();
     const before = this.#heat.get(path);
     const delayMs = wasBundled && before !== undefined ? Math.min(before.delayMs * 2, BUNDLE_LAST_MS) : BUNDLE_FIRST_MS;
+    const isInARow = before !== undefined && (wasBundled || nowMs < before.atMs + BUNDLE_FIRST_MS);
     this.#heat.delete(path);
-    this.#heat.set(path, { atMs: nowMs, delayMs });
+    this.#heat.set(path, { atMs: nowMs, delayMs, burst: isInARow ? before.burst + 1 : 1 });
     for (const [old, { atMs }] of this.#heat) {
       if (atMs + BUNDLE_LAST_MS > nowMs) break;
       this.#heat.delete(old);
