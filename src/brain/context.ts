@@ -34,6 +34,8 @@ export interface PairContext {
   readonly looks: Sides<LookLane>;
   readonly lanes: Sides<CommitLane>;
   readonly retry: RetryList;
+  /** Whether renames are looked for: in the first sync of all there is nothing to rename. */
+  readonly findsRenames: () => boolean;
   /** How often a rename to a path was refused; after MOVE_ATTEMPTS it is a new name and a removal. */
   readonly moveAttempts: Map<RelPath, number>;
   readonly moves: RecentMoves;
@@ -48,6 +50,8 @@ export interface PairContext {
   readonly fail: (error: unknown) => void;
   /** Asks for a new listing of everything at and below a directory, on both sides. */
   readonly rescan: (dir: RelPath) => void;
+  /** Tells that a directory could not be watched: it is polled. */
+  readonly notWatched: (side: Side, path: RelPath) => void;
   /** The same while a walk is under way: it may have passed, or not reached yet, what was renamed. */
   readonly rescanIfWalking: (dir: RelPath) => void;
   /** Tells that something was committed: an epoch is open. */

@@ -73,6 +73,7 @@ export class Dispatcher {
   }
 
   #mayMove(news: News): boolean {
+    if (!this.#context.findsRenames()) return false;
     return (this.#context.moveAttempts.get(news.path) ?? 0) < MOVE_ATTEMPTS;
   }
 

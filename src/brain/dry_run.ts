@@ -180,7 +180,7 @@ class DryRun {
     const loser = decision.clash?.loser ?? null;
     if (loser !== null) {
       const why: ConflictCause = decision.clash?.why === "first-sync" ? "both-created" : "both-changed";
-      await this.#report.plan({ kind: "conflict", path, loser, why });
+      return await this.#report.plan({ kind: "conflict", path, loser, why });
     }
     for (const side of SIDES) {
       const line = planLine(path, side, decision, row);

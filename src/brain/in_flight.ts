@@ -19,6 +19,21 @@ export interface Work {
 /** The paths in flight. */
 export class FlightDeck {
   #works = new Map<RelPath, Work>();
+  #begun = 0;
+  /** The number of each work, in the order of their beginnings. */
+  #numbers = new Map<RelPath, number>();
+
+  /** How many works were begun so far. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  /** Whether all works that were begun when `begun` was `until` have ended. */
+  isSettled(until: number): boolean {
+    // A map keeps the order of insertion: the first one is the oldest.
+    const oldest = this.#numbers.values().next();
+    return oldest.done === true || oldest.value >= until;
+  }
 
   get size(): number {
     return this.#works.size;
@@ -42,10 +57,12 @@ export class FlightDeck {
 
   begin(work: Work): void {
     this.#works.set(work.path, work);
+    this.#numbers.set(work.path, this.#begun++);
   }
 
   end(path: RelPath): void {
     this.#works.delete(path);
+    this.#numbers.delete(path);
   }
 
   /** A rename blocks both of its names. */

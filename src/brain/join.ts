@@ -5,7 +5,7 @@
  */
 import { ArchiveError, SetupError } from "../base/errors.ts";
 import { openArchive, quarantineArchive } from "../archive/archive.ts";
-import { archivePath, createPair, findPair, type Pair as KnownPair } from "../archive/pair_store.ts";
+import { archivePath, createPair, findPair, listPairs, type Pair as KnownPair } from "../archive/pair_store.ts";
 import type { Archive } from "../core/archive.ts";
 import { type PairId, printLock, printPair } from "../core/marks.ts";
 import type { Sides } from "./context.ts";
@@ -56,6 +56,18 @@ export async function joinPair(
 
 function spec(facts: BothFacts, settings: SessionSettings) {
   return { leftRoot: facts.left.root, rightHost: settings.remoteHost, rightRoot: facts.right.root };
+}
+
+/** Whether these roots, as far as they can be told without opening them, were synced before. */
+export function isKnownPair(settings: SessionSettings, stateDir: string): boolean {
+  const absolute = (root: string) => root.startsWith("/") ? root : `${settings.cwd}/${root}`;
+  const isRight = (pair: KnownPair) =>
+    settings.remoteHost === null || settings.right.startsWith("/")
+      ? pair.rightRoot === absolute(settings.right)
+      : pair.rightRoot.endsWith(`/${settings.right}`);
+  return listPairs(stateDir).pairs.some((pair) =>
+    pair.leftRoot === absolute(settings.left) && pair.rightHost === settings.remoteHost && isRight(pair)
+  );
 }
 
 function requireUnlocked(facts: BothFacts): void {

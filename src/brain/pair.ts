@@ -5,6 +5,7 @@
  * Owns everything that context.ts lists except endpoints, archive, status and report.
  * @module
  */
+import type { Timer } from "../base/clock.ts";
 import { EndpointLostError, SafetyHaltError, WatchError } from "../base/errors.ts";
 import type { Endpoint, EndpointEvent } from "../core/endpoint.ts";
 import type { RelPath } from "../core/path.ts";
@@ -26,6 +27,8 @@ import { Scanner } from "./scan.ts";
 import { lookAgain } from "./task.ts";
 
 const SIDES = ["left", "right"] as const;
+/** How long a directory that cannot be watched is left before it is listed again. */
+const POLL_MS = 30_000;
 /** Progress is reported at most this often. */
 const PROGRESS_MS = 100;
 /** The board has room again for a scan below this number of paths. */
@@ -48,16 +51,19 @@ export class Pair {
   readonly #bulk: BulkLane;
   readonly #epoch: EpochKeeper;
   #stopped = false;
+  #findsRenames: boolean;
   #failure: unknown = null;
   #wake: (() => void) | null = null;
   #isAwake = false;
-  #whenQuiet: (() => void)[] = [];
+  #whenQuiet: { readonly isSettled: () => boolean; readonly resolve: () => void }[] = [];
+  #pollTimer: Timer | null = null;
   #whenRoom: (() => void)[] = [];
   #progressAtMs = -Infinity;
   readonly unwatched: Record<Side, Set<RelPath>> = { left: new Set(), right: new Set() };
 
   constructor(options: PairOptions) {
     this.#options = options;
+    this.#findsRenames = options.archive.count() > 0;
     this.#context = this.#makeContext();
     const absences = new Absences(this.#context, () => this.#quiet());
     this.#scanner = new Scanner(this.#context, absences, () => this.#room());
@@ -116,10 +122,12 @@ export class Pair {
       flights: new FlightDeck(),
       evidence: { left: new Evidence(), right: new Evidence() },
       retry,
+      findsRenames: () => this.#findsRenames,
       moves: new RecentMoves(clock),
       moveAttempts: new Map<RelPath, number>(),
       fail: (error: unknown) => this.#stop(error),
       rescan: (dir: RelPath) => this.#scanner.request(dir),
+      notWatched: (side: Side, path: RelPath) => this.#notWatched(side, path),
       rescanIfWalking: (dir: RelPath) => this.#scanner.isIdle || this.#scanner.request(dir),
       wake,
     };
@@ -137,6 +145,7 @@ export class Pair {
     try {
       await this.#scanner.runFirst();
       await this.#quiet();
+      this.#findsRenames = true;
       if (!this.#stopped) this.#options.onFirstSync();
     } catch (error) {
       this.#stop(error);
@@ -172,11 +181,22 @@ export class Pair {
         report.notice({ kind: "rescan", side, path: event.path, why: event.why });
         return this.#scanner.request(event.path);
       case "unwatched":
-        this.unwatched[side].add(event.path);
+        this.#notWatched(side, event.path);
         return report.notice({ kind: "unwatched", side, path: event.path });
       case "root-lost":
         return this.#stop(new SafetyHaltError(`The ${side} root is gone: ${event.why}`));
     }
+  }
+
+  /** What cannot be watched is listed again and again, until it can. */
+  #notWatched(side: Side, path: RelPath): void {
+    this.unwatched[side].add(path);
+    this.#pollTimer ??= this.#context.clock.after(POLL_MS, () => {
+      this.#pollTimer = null;
+      const paths = SIDES.flatMap((each) => [...this.unwatched[each]]);
+      for (const each of SIDES) this.unwatched[each].clear();
+      for (const dir of paths) this.#scanner.request(dir);
+    });
   }
 
   /** Resolves to true when there may be work, to false at the end. */
@@ -199,12 +219,26 @@ export class Pair {
     if (error !== null) this.#failure ??= error;
     this.#stopped = true;
     this.#awake();
-    for (const resolve of [...this.#whenQuiet.splice(0), ...this.#whenRoom.splice(0)]) resolve();
+    this.#pollTimer?.cancel();
+    for (const { resolve } of this.#whenQuiet.splice(0)) resolve();
+    for (const resolve of this.#whenRoom.splice(0)) resolve();
   }
 
+  /**
+   * Resolves when all that is known now is settled; what users change meanwhile is not waited for.
+   */
   #quiet(): Promise<void> {
     if (this.isQuiet || this.#stopped) return Promise.resolve();
-    return new Promise((resolve) => this.#whenQuiet.push(resolve));
+    const { board, flights } = this.#context;
+    const [arrivals, begun] = [board.arrivals, flights.begun];
+    const isSettled = () =>
+      this.isQuiet ||
+      (this.#areLooksDone() && board.size < ROOM_PATHS && flights.isSettled(begun) && board.isSettled(arrivals));
+    return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
+  }
+
+  #areLooksDone(): boolean {
+    return SIDES.every((side) => this.#context.looks[side].size === 0);
   }
 
   #room(): Promise<void> {
@@ -216,7 +250,10 @@ export class Pair {
     if (this.#whenRoom.length > 0 && this.#context.board.size < ROOM_PATHS) {
       for (const resolve of this.#whenRoom.splice(0)) resolve();
     }
-    if (this.#whenQuiet.length > 0 && this.isQuiet) { for (const resolve of this.#whenQuiet.splice(0)) resolve(); }
+    const settled = this.#whenQuiet.filter(({ isSettled }) => isSettled());
+    if (settled.length === 0) return;
+    this.#whenQuiet = this.#whenQuiet.filter((waiter) => !settled.includes(waiter));
+    for (const { resolve } of settled) resolve();
   }
 
   #progress(): void {

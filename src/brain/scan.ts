@@ -135,7 +135,10 @@ export class Scanner {
   /** The directory itself, where it turned out not to be one, or to be out of reach. */
   #self(side: Side, path: RelPath, listing: Listing | undefined): void {
     if (listing === undefined || path === ROOT) return;
-    if (listing.kind === "listed" && !listing.isWatched) this.#context.report.notice({ kind: "unwatched", side, path });
+    if (listing.kind === "listed" && !listing.isWatched) {
+      this.#context.notWatched(side, path);
+      this.#context.report.notice({ kind: "unwatched", side, path });
+    }
     if (listing.kind === "unlisted") this.#context.board.add(side, listing.self, { isLive: false });
   }
 

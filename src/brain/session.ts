@@ -8,11 +8,12 @@
  */
 import { EndpointLostError, PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
 import type { Archive } from "../core/archive.ts";
+import { CANNOT_OPEN_ROOT } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
 import type { Sides } from "./context.ts";
 import { runDryRun } from "./dry_run.ts";
 import { lockState } from "./identity.ts";
-import { isAlive, type JoinedPair, joinPair } from "./join.ts";
+import { isAlive, isKnownPair, type JoinedPair, joinPair } from "./join.ts";
 import { openBoth, type OpenedPair } from "./open_both.ts";
 import { Pair } from "./pair.ts";
 import type { SessionPhase, SessionState, SideState } from "./report.ts";
@@ -187,7 +188,7 @@ class Session {
   /** Decides what an error means for the session; resolves to false where it is over. */
   async #survive(error: unknown, delayMs: number): Promise<boolean> {
     if (!(error instanceof PsyncError)) throw error;
-    if (error instanceof SafetyHaltError) return await this.#halt(error);
+    if (error instanceof SafetyHaltError || this.#isRootMissing(error)) return await this.#halt(error);
     const { clock, report } = this.#context;
     if (this.#endingSinceMs !== null && clock.nowMs() - this.#endingSinceMs < LOCK_ENDING_MS) {
       return await this.#wait(LOCK_POLL_MS);
@@ -206,8 +207,14 @@ class Session {
     return await this.#wait(delayMs);
   }
 
-  async #halt(error: SafetyHaltError): Promise<boolean> {
-    if (this.#settings.syncOnly) throw error;
+  /** A root that was synced before and cannot be opened halts the pair; a new one is a mistake of the user's. */
+  #isRootMissing(error: PsyncError): boolean {
+    if (!(error instanceof SetupError) || !error.message.startsWith(CANNOT_OPEN_ROOT)) return false;
+    return this.#hasConnected || isKnownPair(this.#settings, this.#context.stateDir);
+  }
+
+  async #halt(error: PsyncError): Promise<boolean> {
+    if (this.#settings.syncOnly) throw new SafetyHaltError(error.message, { cause: error });
     if (this.#phase !== "halted") this.#context.report.halted({ why: error.message });
     this.#phase = "halted";
     this.#why = error.message;

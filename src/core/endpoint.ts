@@ -13,6 +13,9 @@ import type { Observation } from "./observation.ts";
 import type { RelPath } from "./path.ts";
 import type { CommitBatch, Expected, TransitionResult } from "./transition.ts";
 
+/** How the message of a `SetupError` begins when a root cannot be opened at all: missing, no directory. */
+export const CANNOT_OPEN_ROOT = "Cannot open root";
+
 /** What an endpoint is opened with. */
 export interface EndpointOptions {
   /**

@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, type PsyncError, SetupError } from "../base/errors.ts";
+import { CANNOT_OPEN_ROOT } from "../core/endpoint.ts";
 import { type RelPath, showPath } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
 import {
@@ -103,7 +104,7 @@ export class Applier implements AsyncDisposable {
       throw new SetupError(`Cannot use psync-native as its format must be ${FORMAT_VERSION}: found ${ready.version}`);
     }
     if (ready.errno !== 0) {
-      throw new SetupError(`Cannot open root "${showPath(root)}": ${rootTrouble(root, ready.errno)}`);
+      throw new SetupError(`${CANNOT_OPEN_ROOT} "${showPath(root)}": ${rootTrouble(root, ready.errno)}`);
     }
     return ready;
   }
