@@ -16,11 +16,15 @@ export const BUSY_LIMIT_MS = 5_000;
 /** The longest delay of a path that failed: disk full, no permission. */
 export const FAILED_LIMIT_MS = 60_000;
 
+/** How often in a row a path is tried again at once. */
+const TRIES_AT_ONCE = 4;
+
 /** The list of paths to be tried again. */
 export class RetryList implements Disposable {
   /** When each path is due, ms on the monotonic clock. */
   #waiting = new Map<RelPath, number>();
   #lastDelay = new Map<RelPath, number>();
+  readonly #refused = new Map<RelPath, number>();
   #timer: Timer | null = null;
   #timerDueMs = Infinity;
   readonly #clock: Clock;
@@ -45,8 +49,19 @@ export class RetryList implements Disposable {
     this.#arm(dueMs);
   }
 
+  /**
+   * Whether a path that was refused may be tried again at once. A path that is refused again and again
+   * must wait like any other: somebody changes it all the time, or psync sees it wrongly.
+   */
+  mayTryAtOnce(path: RelPath): boolean {
+    const times = (this.#refused.get(path) ?? 0) + 1;
+    this.#refused.set(path, times);
+    return times <= TRIES_AT_ONCE;
+  }
+
   /** Forgets a path: it worked, or is gone. */
   settle(path: RelPath): void {
+    this.#refused.delete(path);
     this.#waiting.delete(path);
     this.#lastDelay.delete(path);
   }

@@ -120,6 +120,7 @@ export class Task {
       case "stale":
       case "stale-kept":
       case "gone":
+        if (!retry.mayTryAtOnce(this.path)) return retry.later(this.path, BUSY_LIMIT_MS);
         return lookAgain(this.#context, this.path, ["left", "right"]);
       case "busy":
         status.problem({ path: this.path, side, reason: "busy", detail: "somebody writes to the file" });
