@@ -108,7 +108,8 @@ export class NewDirs {
     }
     for (const { path, entry } of visibleEntries(raw, this.#parts.ignore)) {
       const isDir = entry.stat.kind === KIND.dir;
-      this.#parts.mark(path, DIRTY.created | DIRTY.closed | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
+      // WHY: "moved" is what asks for a look at once without claiming that anybody wrote.
+      this.#parts.mark(path, DIRTY.moved | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
     }
   }
 }

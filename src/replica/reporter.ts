@@ -320,7 +320,8 @@ export class Reporter {
     const match = known.match(path, stat);
     const isDeep = (bits & LOOK_DEEP) !== 0;
     if (stat.kind === KIND.dir) this.#judgeDir({ path, bits, stat, isKnown: match !== "different" });
-    const isWritten = (bits & (DIRTY.modified | DIRTY.closed)) !== 0;
+    // WHY: not MODIFIED, which setting an mtime makes too; a writer that has not closed yet is busy.
+    const isWritten = (bits & DIRTY.closed) !== 0;
     if (match === "racy" && isWritten && !isDeep && stat.kind === KIND.file) {
       this.#finish(path, false);
       this.#settle.defer(path, { bits: LOOK_DEEP, afterMs: RACY_MS });
