@@ -8,7 +8,7 @@
  */
 import { logger } from "../base/log.ts";
 import type { ArchiveRow } from "../core/archive.ts";
-import type { Stamp } from "../core/entry.ts";
+import { sameObject, type Stamp } from "../core/entry.ts";
 import { expectedOfView } from "../core/expected.ts";
 import { isBelow, type RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
@@ -164,14 +164,19 @@ export class Dispatcher {
     }
   }
 
-  /** A directory that was renamed here, and is not made as a rename: what is in it is new here. */
+  /**
+   * A directory that was renamed here and is not made as a rename, or that took the place of another
+   * one: what is in it is new here.
+   */
   #arrived(news: News): void {
-    if (!this.#context.moves.arrived.delete(news.path)) return;
-    const isDir = SIDES.some((side) => {
+    const hasArrived = this.#context.moves.arrived.delete(news.path);
+    const isNewHere = (side: Side) => {
       const seen = news[side]?.observation;
-      return seen?.kind === "present" && seen.entry.kind === "dir";
-    });
-    if (isDir) this.#context.rescan(news.path);
+      if (seen?.kind !== "present" || seen.entry.kind !== "dir") return false;
+      const row = this.#context.archive.get(news.path);
+      return hasArrived || (news[side]!.isLive && row?.entry.kind === "dir" && !sameObject(row[side], seen.stamp));
+    };
+    if (SIDES.some(isNewHere)) this.#context.rescan(news.path);
   }
 
   #settled(news: News): void {

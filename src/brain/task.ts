@@ -9,6 +9,7 @@
 import type { ArchiveRow } from "../core/archive.ts";
 import { conflictRow, type KeptLoser } from "../core/conflict.ts";
 import type { Entry, Stamp } from "../core/entry.ts";
+import type { Observation } from "../core/observation.ts";
 import { parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { ProblemReason, Side } from "../core/problem.ts";
 import type { FailedResult, RefusedResult, TransitionResult } from "../core/transition.ts";
@@ -153,13 +154,18 @@ export function recordConflict(
   context.report.conflict({ path, loser, kept, why });
 }
 
-/** Looks at a path again on the sides given; what is seen comes back as news. */
+/**
+ * Looks at a path again on the sides given; what is seen comes back as news, of all sides at once:
+ * each alone would be planned against an archive that the other one no longer equals.
+ */
 export function lookAgain(context: PairContext, path: RelPath, sides: readonly Side[]): void {
+  const seen: { side: Side; observation: Observation }[] = [];
   for (const side of sides) {
-    context.looks[side].want(
-      { path, content: true, digest: false, sizeBytes: 0 },
-      (seen) => context.board.add(side, seen, { isLive: false }),
-    );
+    context.looks[side].want({ path, content: true, digest: false, sizeBytes: 0 }, (observation) => {
+      seen.push({ side, observation });
+      if (seen.length < sides.length) return;
+      for (const each of seen) context.board.add(each.side, each.observation, { isLive: false });
+    });
   }
 }
 

@@ -31,10 +31,13 @@ export function viewOf(row: ArchiveRow | null, side: Side, sighting: Sighting | 
   }
 }
 
-/** Whether a look was asked for a digest that the archive does not have: then it is news. */
+/**
+ * Whether a look brought a digest that the archive does not have: it was asked for, or the same stamp
+ * hides another content (a write within one tick of a coarse clock).
+ */
 function tellsDigest(row: ArchiveRow, seen: PresentObservation): boolean {
-  return row.entry.kind === "file" && row.entry.digest === null && seen.entry.kind === "file" &&
-    seen.entry.digest !== null;
+  if (row.entry.kind !== "file" || seen.entry.kind !== "file") return false;
+  return seen.entry.digest !== null && seen.entry.digest !== row.entry.digest;
 }
 
 /** Whether a sighting shows just what the archive says of that side: nothing happened. */
