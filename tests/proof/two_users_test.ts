@@ -1,0 +1,26 @@
+import { assert, assertEquals } from "@std/assert";
+import { REPO } from "../support/binary.ts";
+import { startSshd } from "../support/sshd.ts";
+import { runTwoUsers } from "./two_users.ts";
+
+/** A fresh seed for each run finds more than the same ones; what failed says which it was. */
+const SEED = Number(Deno.env.get("PSYNC_TEST_SEED") ?? Math.floor(Math.random() * 0xfffff));
+const OPERATIONS = 160;
+
+Deno.test("two users and a real file system: nothing is lost, torn or left unequal", async (test) => {
+  await using sshd = await startSshd({ env: { XDG_CACHE_HOME: `${REPO}/.cache/scenario` } });
+  const ways = [
+    { name: "two folders", sshd: null, isKilling: false },
+    { name: "over ssh", sshd, isKilling: false },
+    { name: "two folders, with kills", sshd: null, isKilling: true },
+  ];
+  let conflicts = 0;
+  for (const [i, { name, ...way }] of ways.entries()) {
+    await test.step(`${name}, seed ${SEED + i}`, async () => {
+      const result = await runTwoUsers({ seed: SEED + i, operations: OPERATIONS, debugLevel: 3, ...way });
+      assertEquals(result.faults, [], `what is left of it: ${result.dir}`);
+      conflicts += result.conflicts;
+    });
+  }
+  assert(conflicts > 0, "a proof without a conflict proves nothing");
+});

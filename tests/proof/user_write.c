@@ -1,0 +1,101 @@
+/*
+ * The contents that a user writes; see user.h.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "text.h"
+#include "user.h"
+
+static const unsigned MODES[] = {0644, 0600, 0755, 0664};
+
+void token_next(char *token) {
+  snprintf(token, TOKEN_SIZE, "%c%05x%1x%05x", user.side, user.seed & 0xfffff, user.phase & 0xf, user.written++ & 0xfffff);
+}
+
+void log_written(const char *token) { fprintf(user.log, " +%s", token); }
+
+void log_retired(void *context, const char *token) {
+  (void)context;
+  fprintf(user.log, " -%s", token);
+}
+
+void log_torn(const char *path) {
+  fprintf(user.log, " !torn ");
+  text_print(user.log, path);
+}
+
+static void pause_ms(long ms) {
+  struct timespec time = {0, ms * 1000000};
+  nanosleep(&time, NULL);
+}
+
+/* Writes in one go or in pieces, at times with a pause in the middle: nobody may see it half. */
+static int write_segment(int fd) {
+  char token[TOKEN_SIZE];
+  size_t size = random_size(), half = random_percent(30) ? size / 2 : size;
+  token_next(token);
+  char *data = content_make(token, size);
+  ssize_t got = write(fd, data, half);
+  if (got == (ssize_t)half && half < size) {
+    if (random_percent(30)) pause_ms((long)random_below(40));
+    got = write(fd, data + half, size - half);
+    half = size - half;
+  }
+  free(data);
+  if (got != (ssize_t)half) return -1;
+  if (size > 1) log_written(token);
+  return 0;
+}
+
+static int close_as(int fd, int result) {
+  int error = errno;
+  close(fd);
+  errno = error;
+  return result;
+}
+
+int write_new(const char *path) {
+  int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, MODES[random_below(4)]);
+  return fd < 0 ? -1 : close_as(fd, write_segment(fd));
+}
+
+int write_in_place(const char *path, bool truncates) {
+  int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return -1;
+  if (content_check_file(fd, log_retired, NULL) == 0) log_torn(path);
+  if (truncates && ftruncate(fd, 0) < 0) return close_as(fd, -1);
+  int result = write_segment(fd);
+  off_t end = lseek(fd, 0, SEEK_CUR);
+  if (ftruncate(fd, end) < 0) result = -1;
+  return close_as(fd, result);
+}
+
+int write_append(const char *path) {
+  int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
+  return fd < 0 ? -1 : close_as(fd, write_segment(fd));
+}
+
+int link_new(const char *path) {
+  char token[TOKEN_SIZE], target[TOKEN_SIZE + 8];
+  token_next(token);
+  snprintf(target, sizeof target, LINK_PREFIX "%s", token);
+  if (symlink(target, path) < 0) return -1;
+  log_written(token);
+  return 0;
+}
+
+static void ignore_token(void *context, const char *token) { (void)context, (void)token; }
+
+int read_file(const char *path) {
+  int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return -1;
+  int whole = content_check_file(fd, ignore_token, NULL);
+  if (whole == 0) log_torn(path);
+  return close_as(fd, whole < 0 ? -1 : 0);
+}
