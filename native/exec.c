@@ -1,11 +1,13 @@
 /*
  * `psync-native exec HEX...`: runs a command with arguments that are bytes. Deno passes on text only,
  * so a name that is not UTF-8 could not be an argument otherwise. The environment, the working
- * directory and the standard fds are passed on as they are.
+ * directory and the standard fds are passed on as they are. SIGUSR1, which psync's launcher blocks
+ * and every child takes over blocked, is open again: rsync, for one, tells itself things by it.
  */
 #include "exec.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +37,13 @@ static int decode(char *hex) {
   return 0;
 }
 
+static void open_signal(int number) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, number);
+  sigprocmask(SIG_UNBLOCK, &set, NULL); /* fails only for an unknown way to change it */
+}
+
 int exec_main(int count, char **hex) {
   for (int i = 0; i < count; i++) {
     if (decode(hex[i]) == 0) continue;
@@ -45,6 +54,7 @@ int exec_main(int count, char **hex) {
     fprintf(stderr, "psync-native: Cannot run a command: none is given\n");
     return STATUS_USAGE;
   }
+  open_signal(SIGUSR1);
   execvp(hex[0], hex); /* argv ends with NULL, as main's does */
   int err = errno;
   fprintf(stderr, "psync-native: Cannot run \"%s\": %s\n", hex[0], strerror(err));

@@ -7,7 +7,10 @@
  *     psync-native version      prints the version of its record format
  *
  * watch and apply speak format.h on stdin and stdout; the root comes in a record, never in argv.
+ * SIGUSR1 does not end them: it asks psync for its state, and `pkill -USR1 -f psync` hits all of its
+ * processes.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +28,7 @@ static int print_version(void) { return printf("%d\n", FORMAT_VERSION) < 0 || ff
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   if (!strcmp(mode, "exec")) return exec_main(argc - 2, argv + 2);
+  signal(SIGUSR1, SIG_IGN);
   if (!strcmp(mode, "watch") && argc == 2) return watch_main();
   if (!strcmp(mode, "apply") && argc == 2 && apply_main) return apply_main();
   if (!strcmp(mode, "version") && argc == 2) return print_version();

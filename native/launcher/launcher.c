@@ -3,9 +3,10 @@
  *
  * DESIGN: finds the image in its own file (image.h), a place to run it from (cache.h), gives the
  * program a clean environment, and becomes the runtime by exec: same process id, same descriptors.
- * By PSYNC_SELF, PSYNC_HASH, PSYNC_SIZE, PSYNC_CWD and PSYNC_NATIVE it tells the program what that
- * cannot find out itself. It goes to "/", because a deleted directory stops the runtime and a kept
- * one stops an umount. It reads no arguments. Exit status 3 when psync cannot be started.
+ * By PSYNC_SELF, PSYNC_HASH, PSYNC_SIZE, PSYNC_CWD, PSYNC_NATIVE and PSYNC_STDIN it tells the program
+ * what that cannot find out itself. It goes to "/", because a deleted directory stops the runtime and
+ * a kept one stops an umount. It keeps SIGUSR1 from the runtime (signals.h). Of the arguments it reads
+ * the first one, which may be "filter". Exit status 3 when psync cannot be started.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,13 +20,14 @@
 #include "files.h"
 #include "image.h"
 #include "probe.h"
+#include "signals.h"
 
 extern char **environ;
 
 /* What changes how Deno, its loader or its libraries behave; somebody set it for something else. */
 static const char *const FOREIGN[] = {"DENO_", "NODE_", "OTEL_", "RUST_", "LD_", "PSYNC_SELF=", "PSYNC_HASH=",
                                       "PSYNC_CWD=", "PSYNC_NATIVE=", "PSYNC_SIZE=",
-                                      "PSYNC_HOME="};
+                                      "PSYNC_HOME=", "PSYNC_STDIN="};
 
 static const char *const FLAGS[] = {
   "psync", "run", "-A", "-q", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--cached-only", "--no-prompt",
@@ -65,6 +67,13 @@ static bool is_plain(const char *text) {
     if ((unsigned char)*text >= 0x80) return false;
   }
   return true;
+}
+
+/* Makes stdin the descriptor of the signals, and tells what it was before. A filter reads its stdin. */
+static void hand_over_signals(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "filter") == 0) return;
+  set("PSYNC_STDIN", isatty(STDIN_FILENO) ? "terminal" : "other");
+  if (signals_to_stdin() < 0) fail("Cannot make a descriptor for signals", strerror(errno));
 }
 
 /* Deno reads ~/.npmrc, whatever its options say, and a wrong line in it, or a HOME that is no
@@ -123,6 +132,8 @@ int main(int argc, char **argv) {
   static struct image image;
   static struct place place;
   char self[PATH_MAX];
+  /* First: nothing that is opened below may take the place of stdin, stdout or stderr. */
+  if (signals_block() < 0 || open_standard() < 0) fail("Cannot start", strerror(errno));
   ssize_t len = readlink("/proc/self/exe", self, sizeof self - 1);
   if (len < 0) fail("Cannot find itself as /proc must be mounted", strerror(errno));
   self[len] = '\0';
@@ -134,6 +145,7 @@ int main(int argc, char **argv) {
   find_place(&image, &place);
   describe_start(self, &image, &place);
   hide_npmrc();
+  hand_over_signals(argc, argv);
   if (chdir("/") < 0) fail("Cannot go to \"/\"", strerror(errno));
   become_runtime(&place, argc, argv);
 }

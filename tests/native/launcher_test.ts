@@ -36,7 +36,7 @@ interface Built {
 async function build(dir: string): Promise<Built> {
   const source = (name: string) => `${REPO}/native/launcher/${name}.c`;
   const hash = `${REPO}/native/sha256.c`;
-  const launcher = ["launcher", "cache", "files", "purge", "probe", "image"].map(source);
+  const launcher = ["launcher", "cache", "files", "purge", "probe", "signals", "image"].map(source);
   await must("gcc", [...CHECKED, ...SANITIZERS, "-o", `${dir}/launcher`, ...launcher, hash, "-lzstd"]);
   await must("gcc", [...CHECKED, ...SANITIZERS, "-o", `${dir}/pack`, source("pack"), source("image"), hash, "-lzstd"]);
   await Deno.writeTextFile(`${dir}/runtime.c`, RUNTIME);
