@@ -11,6 +11,7 @@ import { LocalEndpoint } from "../endpoint/local.ts";
 import { serveEndpoint } from "../endpoint/serve.ts";
 import { MAGIC_LINE } from "../wire/hello.ts";
 import { exitCodeOf } from "./exit_code.ts";
+import { callerCwd } from "./self.ts";
 
 /** What ends a filter cleanly. */
 const SIGNALS: readonly Deno.Signal[] = ["SIGTERM", "SIGINT", "SIGHUP"];
@@ -39,7 +40,7 @@ export async function runFilter(options: FilterOptions): Promise<number> {
     (opening) => LocalEndpoint.open({ ...opening, nativePath: options.nativePath, clock: systemClock }),
     {
       clock: systemClock,
-      cwd: Deno.env.get("PSYNC_CWD") ?? Deno.cwd(),
+      cwd: cwdIfThere(),
       signal: stop.signal,
       ...(options.only === undefined ? {} : { only: options.only }),
     },
@@ -48,4 +49,13 @@ export async function runFilter(options: FilterOptions): Promise<number> {
   if (error === null || error instanceof EndpointLostError) return 0; // its brain said goodbye, or is gone
   await Deno.stderr.write(new TextEncoder().encode(`psync filter: ${error.message}\n`));
   return exitCodeOf(error);
+}
+
+/** Only a relative root needs it, and is then refused by name. */
+function cwdIfThere(): string | null {
+  try {
+    return callerCwd();
+  } catch {
+    return null;
+  }
 }

@@ -2,8 +2,9 @@
  * Closes the debugger that Deno opens by itself, on 127.0.0.1:9229, when it gets SIGUSR1 (from 2.9.2
  * on, and there is no switch against it): whoever may connect to it can run code as psync's user.
  *
- * RACE: between the opening and the next look it is open for about a millisecond. What closes that as
- * well is a launcher that keeps the signal from Deno. Called by system_process.ts.
+ * Not used under the launcher, which keeps the signal from Deno.
+ * RACE: between the opening and the next look it is open for about a millisecond. Accepted for what
+ * `deno compile` made and for a source tree, which have no launcher. Called by state_signal.ts.
  * @see https://github.com/denoland/deno/pull/35738
  * @module
  */

@@ -125,7 +125,7 @@ class Run {
     const { parseFilterArguments } = await import("./filter_options.ts");
     const options = parseFilterArguments(args);
     await this.#setUpLogging(0);
-    // It has no state to tell; but without a handler SIGUSR1 leaves Deno's debugger open (inspector.ts).
+    // It has no state to tell; but where nobody handles SIGUSR1 Deno's debugger stays open (state_signal.ts).
     const forget = this.#process.onSignal("SIGUSR1", () => {});
     try {
       return await this.#process.runFilter(options);

@@ -70,6 +70,15 @@ export function callerCwd(): string {
   }
 }
 
+/**
+ * What stdin was when psync was called, where it has become the descriptor of the signals
+ * (native/launcher/signals.h); null where it is still what it was.
+ */
+export function callerStdin(): "terminal" | "other" | null {
+  const told = Deno.build.standalone ? undefined : Deno.env.get("PSYNC_STDIN");
+  return told === "terminal" || told === "other" ? told : null;
+}
+
 /** The environment that psync was started with, with every byte kept. */
 export function readEnvironment(): Map<string, string> {
   const env = new Map<string, string>();

@@ -5,14 +5,13 @@
  * them is asked for. Used by main.ts.
  * @module
  */
-import inspector from "node:inspector";
 import { systemClock } from "../base/clock.ts";
 import type { Settings } from "../config/settings.ts";
 import type { EndSignal } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
-import { closeInspectorSoon } from "./inspector.ts";
 import type { Process, SessionContext } from "./run.ts";
-import { callerCwd, locateLaunched, locateSelf, operands, readEnvironment } from "./self.ts";
+import { callerCwd, callerStdin, locateLaunched, locateSelf, operands, readEnvironment } from "./self.ts";
+import { onStateSignal, type StateSignalWay } from "./state_signal.ts";
 import { streamOf } from "./streams.ts";
 
 /** Where nobody says how wide the terminal is. */
@@ -35,7 +34,7 @@ export function systemProcess(): Process {
     clock: systemClock,
     stdout: streamOf(Deno.stdout, systemClock),
     stderr: streamOf(Deno.stderr, systemClock),
-    hasTerminal: Deno.stdin.isTerminal() || Deno.stdout.isTerminal() || Deno.stderr.isTerminal(),
+    hasTerminal: hasTerminal(),
     canRedraw: !["", "dumb"].includes(Deno.env.get("TERM") ?? ""),
     columns,
     buildHash,
@@ -47,13 +46,20 @@ export function systemProcess(): Process {
   };
 }
 
+function hasTerminal(): boolean {
+  const isStdinOne = callerStdin() === "terminal" || Deno.stdin.isTerminal();
+  return isStdinOne || Deno.stdout.isTerminal() || Deno.stderr.isTerminal();
+}
+
 function onSignal(signal: EndSignal | "SIGUSR1", handler: () => void): () => void {
-  const onArrival = () => {
-    if (signal === "SIGUSR1") closeInspectorSoon(inspector, systemClock);
-    handler();
-  };
-  Deno.addSignalListener(signal, onArrival);
-  return () => Deno.removeSignalListener(signal, onArrival);
+  if (signal === "SIGUSR1") return onStateSignal(stateSignalWay(), handler);
+  Deno.addSignalListener(signal, handler);
+  return () => Deno.removeSignalListener(signal, handler);
+}
+
+function stateSignalWay(): StateSignalWay {
+  if (Deno.build.standalone || locateLaunched(readEnvironment()) === null) return "caught";
+  return callerStdin() === null ? "blocked" : "stdin";
 }
 
 function columns(): number {

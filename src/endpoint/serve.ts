@@ -26,8 +26,8 @@ export interface ServeOptions {
   readonly clock: Clock;
   /** The only root that may be opened, as an absolute path; any when left out. */
   readonly only?: string;
-  /** The directory in which a relative root lies. */
-  readonly cwd: string;
+  /** The directory in which a relative root lies; null where it is gone. */
+  readonly cwd: string | null;
   /** Ends the service cleanly. */
   readonly signal?: AbortSignal;
   /** How long the brain may be silent (tests); 30 s when left out. */
@@ -150,8 +150,8 @@ function checkOpen(request: OpenRequest, options: ServeOptions): EndpointOptions
   if (request.root === "") throw new ProtocolError("Cannot open a root: it has no name");
   compileIgnore(request.excludes);
   const { excludes } = request;
-  const root = request.root.startsWith("/") ? request.root : `${options.cwd}/${request.root}`;
-  if (options.only !== undefined && absolute(root, options.cwd) !== absolute(options.only, options.cwd)) {
+  const root = absolute(request.root, options.cwd);
+  if (options.only !== undefined && tidy(root) !== tidy(absolute(options.only, options.cwd))) {
     throw new SetupError(
       `Cannot open root ${JSON.stringify(request.root)}: only ${JSON.stringify(options.only)} is allowed here`,
     );
@@ -159,10 +159,16 @@ function checkOpen(request: OpenRequest, options: ServeOptions): EndpointOptions
   return { root, excludes };
 }
 
-/** A path as text: absolute, without `.`, empty names and trailing slashes; a `..` is kept, and so never equal. */
-function absolute(path: string, cwd: string): string {
-  const whole = path.startsWith("/") ? path : `${cwd}/${path}`;
-  return "/" + whole.split("/").filter((name) => name !== "" && name !== ".").join("/");
+/** @throws {SetupError} for a relative path where the directory that it lies in is gone. */
+function absolute(path: string, cwd: string | null): string {
+  if (path.startsWith("/")) return path;
+  if (cwd !== null) return `${cwd}/${path}`;
+  throw new SetupError(`Cannot open root ${JSON.stringify(path)}: the directory that psync was started in is gone`);
+}
+
+/** An absolute path as text, without `.`, empty names and trailing slashes; a `..` is kept, and so never equal. */
+function tidy(path: string): string {
+  return "/" + path.split("/").filter((name) => name !== "" && name !== ".").join("/");
 }
 
 function plain<A>(items: Iterable<A>): { readonly head: null; readonly items: Iterable<A> } {
