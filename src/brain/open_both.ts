@@ -65,6 +65,7 @@ async function openRemote(
     root: settings.right,
     excludes: settings.excludes,
     self: context.self,
+    nativePath: context.self.nativePath,
     clock: context.clock,
     signal: context.signal,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
@@ -100,6 +101,7 @@ async function makeRunRsync(
     await BulkLink.open({
       host: settings.remoteHost,
       ...(settings.sshCommand === null ? {} : { sshCommand: settings.sshCommand }),
+      nativePath,
       clock: context.clock,
     }),
   );

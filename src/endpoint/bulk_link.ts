@@ -8,6 +8,7 @@
 import type { Clock } from "../base/clock.ts";
 import { logger } from "../base/log.ts";
 import { Child } from "../base/process.ts";
+import { throughNative } from "../replica/native_exec.ts";
 import { masterArgs, parseSshCommand, requireHost, sharedSshWords, type SshCommand } from "./ssh_command.ts";
 import { joinForRsync } from "./words.ts";
 
@@ -30,6 +31,8 @@ const log = logger("endpoint", "bulk_link");
 export interface BulkOptions {
   readonly host: string;
   readonly sshCommand?: string;
+  /** Starts ssh where it is given (replica/native_exec.ts). */
+  readonly nativePath?: string;
   readonly clock: Clock;
 }
 
@@ -37,6 +40,7 @@ export interface BulkOptions {
 export class BulkLink implements AsyncDisposable {
   readonly #ssh: SshCommand;
   readonly #host: string;
+  readonly #nativePath: string | undefined;
   readonly #clock: Clock;
   /** The 0700 directory of the socket; null where connections cannot be shared. */
   readonly #dir: string | null;
@@ -47,6 +51,7 @@ export class BulkLink implements AsyncDisposable {
   private constructor(ssh: SshCommand, options: BulkOptions, dir: string | null) {
     this.#ssh = ssh;
     this.#host = options.host;
+    this.#nativePath = options.nativePath;
     this.#clock = options.clock;
     this.#dir = dir;
   }
@@ -91,8 +96,8 @@ export class BulkLink implements AsyncDisposable {
     const isTooSoon = this.#clock.nowMs() - this.#startedAtMs < RESTART_MS;
     if (socket === null || this.#master !== null || this.#disposed !== null || isTooSoon) return;
     this.#startedAtMs = this.#clock.nowMs();
-    const args = masterArgs(this.#ssh, this.#host, socket);
-    const master = Child.spawn({ command: this.#ssh.words[0]!, args, stdin: "null", stdout: "null" });
+    const words = [this.#ssh.words[0]!, ...masterArgs(this.#ssh, this.#host, socket)];
+    const master = Child.spawn({ ...throughNative(this.#nativePath, words), stdin: "null", stdout: "null" });
     this.#master = master;
     master.status.then(() => {
       this.#master = null;

@@ -9,6 +9,7 @@ import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, SetupError } from "../base/errors.ts";
 import { Child } from "../base/process.ts";
 import type { EndpointOptions } from "../core/endpoint.ts";
+import { throughNative } from "../replica/native_exec.ts";
 import { type Greeting, GreetingReader } from "../wire/hello.ts";
 import {
   failureOf,
@@ -32,6 +33,8 @@ export interface SshOptions extends EndpointOptions {
   /** What starts ssh, split at blanks as a shell does it; `ssh` when left out. */
   readonly sshCommand?: string;
   readonly self: SelfFile;
+  /** Starts ssh where it is given (replica/native_exec.ts). */
+  readonly nativePath?: string;
   /** Called while this program is copied to the host. */
   readonly onProgress?: OnProgress;
   readonly clock: Clock;
@@ -53,7 +56,8 @@ export async function connectSsh(options: SshOptions): Promise<RemoteEndpoint> {
   const ssh = parseSshCommand(options.sshCommand);
   const command = startCommand(options.self);
   signal?.throwIfAborted();
-  const child = Child.spawn({ command: ssh.words[0]!, args: sshArgs(ssh, host, command) });
+  const words = [ssh.words[0]!, ...sshArgs(ssh, host, command)];
+  const child = Child.spawn(throughNative(options.nativePath, words));
   const starting: Starting = { child, greetings: new GreetingReader(child.stdout), clock, signal };
   const protocol = await greetedOrEnded(starting, ssh, options);
   try {

@@ -91,6 +91,7 @@ const COMPLAINTS: readonly (readonly [RegExp, string])[] = [
     "it refused after too many keys; name the right one by IdentityFile in ~/.ssh/config",
   ],
   [/Permission denied \(/i, "it wants a password or does not take the key; to log in by key run once: ssh-copy-id $"],
+  [/^psync-native: Cannot run /m, "the command cannot be started; install openssh-client, or name one with --ssh"],
   [/Connection refused/i, "it refuses connections on that port; is sshd running there"],
   [/timed out|Timeout, server/i, "it does not answer; is it up, and does a firewall let ssh through"],
   [/No route to host|Network is unreachable/i, "there is no way to it; check the network"],

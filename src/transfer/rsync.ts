@@ -3,12 +3,12 @@
  *
  * rsync never sees a name that a user gave: its source is a directory of links named by id to files
  * that psync-native holds open, its basis hard links named by id. Only the two roots appear in its
- * arguments, and they may be bytes that are no text: the run goes through `psync-native exec`, which
- * takes arguments in hex. What rsync writes lies in the stage until it is committed.
+ * arguments, and they may be bytes that are no text: the run goes through `psync-native exec`. What
+ * rsync writes lies in the stage until it is committed.
  * @module
  */
 import { Child } from "../base/process.ts";
-import { encodeBytes } from "../core/path.ts";
+import { throughNative } from "../replica/native_exec.ts";
 
 /** One end of a run. */
 export interface RsyncEnd {
@@ -73,10 +73,8 @@ export async function runRsync(
   run: RsyncRun,
   options: { readonly nativePath: string; readonly signal: AbortSignal },
 ): Promise<RsyncOutcome> {
-  const words = ["rsync", ...rsyncArguments(run)];
   await using child = Child.spawn({
-    command: options.nativePath,
-    args: ["exec", ...words.map((word) => encodeBytes(word).toHex())],
+    ...throughNative(options.nativePath, ["rsync", ...rsyncArguments(run)]),
     env: { LC_ALL: "C", RSYNC_OLD_ARGS: "0" },
     stdin: "null",
     stdout: "null",
