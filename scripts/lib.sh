@@ -14,6 +14,8 @@ DENO=$TOOLS/node_modules/@deno/$DENO_PACKAGE/deno
 
 # Everything that Deno fetches stays in the clone, too.
 export DENO_DIR=$CACHE/deno DENO_NO_UPDATE_CHECK=1 DENO_NO_PROMPT=1
+# A registry whose certificate only this machine knows serves npm; Deno must take it, too.
+export DENO_TLS_CA_STORE=${DENO_TLS_CA_STORE:-mozilla,system}
 
 # Prints one hash over the names and contents of the files whose names come on stdin, NUL-separated.
 hash_of() {
