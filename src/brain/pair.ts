@@ -92,6 +92,7 @@ export class Pair {
       signal.removeEventListener("abort", stop);
       this.#stop(null);
       this.#context.retry[Symbol.dispose]();
+      if (this.#failure === null) await this.#epoch.flush();
       await this.#epoch.close();
     }
     if (this.#failure !== null) throw this.#failure;
