@@ -42,12 +42,13 @@ function parse(text: string): readonly Thing[] {
 
 function thingOf(line: string): Thing {
   const [path, kind, mode, size, mtime, inode, ctime, what, tokens] = line.split("\t") as [string, ...string[]];
-  const shape = [kind, kind === "l" ? "" : mode, size, mtime, what].join(" ");
+  // Of a link neither mode nor time are kept equal.
+  const shape = [kind, ...(kind === "l" ? [] : [mode, size, mtime]), what].join(" ");
   return {
     path,
     kind: kind ?? "?",
     shape,
-    print: [shape, inode, ctime].join(" "),
+    print: [shape, mtime, inode, ctime].join(" "),
     isTorn: kind === "f" && what?.startsWith("torn") === true,
     tokens: (tokens ?? "").split(" ").filter(Boolean),
   };
