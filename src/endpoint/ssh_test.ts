@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { isAlive } from "../../tests/support/procfs.ts";
 import { type Sshd, type SshdOptions, startSshd } from "../../tests/support/sshd.ts";
+import { nativePath } from "../../tests/support/native_build.ts";
 import { makeStandIn } from "../../tests/support/stand_in.ts";
 import { systemClock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, SetupError, UsageError } from "../base/errors.ts";
@@ -33,6 +34,7 @@ async function withHost(body: (host: Host) => Promise<void>, options: SshdOption
       root: "/srv/x",
       excludes: [],
       self,
+      nativePath: await nativePath(),
       clock: systemClock,
     };
     await body({ sshd, self, dir, connect: (more = {}) => connectSsh({ ...base, ...more }) });
@@ -151,7 +153,7 @@ const FAILURES: readonly [string, SshdOptions, Partial<SshOptions>, string][] = 
     { sshCommand: "ssh -o StrictHostKeyChecking=no -p 1" },
     "it refuses connections",
   ],
-  ["an ssh that is not there", {}, { sshCommand: "/nonexistent/ssh" }, `Cannot start "/nonexistent/ssh"`],
+  ["an ssh that is not there", {}, { sshCommand: "/nonexistent/ssh" }, "the command cannot be started; install"],
   [
     "a command that says no",
     {},
@@ -263,7 +265,12 @@ async function rsync(link: BulkLink, host: string, dir: string): Promise<boolean
 Deno.test("BulkLink shares one connection between rsync runs and leaves nothing behind", () =>
   withHost(async ({ sshd, dir }) => {
     await Deno.writeTextFile(`${dir}/file`, "x");
-    const link = BulkLink.open({ host: sshd.host, sshCommand: sshd.sshCommand, clock: systemClock });
+    const link = BulkLink.open({
+      host: sshd.host,
+      sshCommand: sshd.sshCommand,
+      nativePath: await nativePath(),
+      clock: systemClock,
+    });
     assertEquals(sshd.sessionPids(), []);
     assert(await link.ready());
     for (let i = 0; i < 3; i++) assert(await rsync(link, sshd.host, dir));
@@ -279,7 +286,12 @@ Deno.test("BulkLink shares one connection between rsync runs and leaves nothing 
 Deno.test("BulkLink falls back to plain connections where they cannot be shared", () =>
   withHost(async ({ sshd, dir }) => {
     await Deno.writeTextFile(`${dir}/file`, "x");
-    await using link = BulkLink.open({ host: sshd.host, sshCommand: sshd.sshCommand, clock: systemClock });
+    await using link = BulkLink.open({
+      host: sshd.host,
+      sshCommand: sshd.sshCommand,
+      nativePath: await nativePath(),
+      clock: systemClock,
+    });
     assert(await link.ready());
     // The one session that the server allows is taken.
     const [command, ...args] = link.rsyncShell().split(" ");
