@@ -213,6 +213,7 @@ int main(int argc, char **argv) {
   user.seed = (unsigned)atoi(argv[5]);
   user.phase = (unsigned)atoi(argv[6]);
   user.random = ((uint64_t)user.seed << 16) ^ (user.phase << 8) ^ (uint64_t)user.side;
+  random_style();
   user.log = fopen(argv[3], "a");
   user.grave = open(argv[2], O_PATH | O_DIRECTORY);
   if (!user.log || user.grave < 0 || chdir(argv[1]) < 0) err(2, "%s", argv[1]);

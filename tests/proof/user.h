@@ -23,11 +23,20 @@
 
 #include "content.h"
 
+/* The same for both users of a seed. */
+struct style {
+  unsigned hot_percent;   /* how often a shared path is chosen */
+  unsigned pause_percent; /* how often he thinks between two operations */
+  unsigned pause_ms;      /* how long, in the mean */
+  unsigned large_weight;  /* how often a file is so large that rsync moves it; of 100 */
+};
+
 struct user {
   char side;         /* 'L' or 'R' */
   unsigned seed;     /* as told; `random` is what it has become */
   unsigned phase;    /* 0 to 15: users of one seed that work one after another use other tokens and names */
   uint64_t random;
+  struct style style;
   unsigned written;  /* tokens so far */
   unsigned seq;      /* operations so far */
   int grave;         /* the graveyard */
@@ -41,6 +50,8 @@ extern struct user user;
 
 uint32_t random_below(uint32_t limit);
 bool random_percent(unsigned percent);
+/* Chooses the style of a seed. */
+void random_style(void);
 /* One of the weights, at random. */
 size_t random_weighted(const unsigned *weights, size_t count);
 void random_think(void);

@@ -13,7 +13,6 @@
 #include "user.h"
 
 #define MAX_DEPTH 5
-#define HOT_PERCENT 40
 
 unsigned names_counted;
 
@@ -50,18 +49,23 @@ size_t random_weighted(const unsigned *weights, size_t count) {
   return i;
 }
 
+void random_style(void) {
+  static const unsigned hot[] = {35, 50, 80}, pause[] = {10, 30, 60}, pause_ms[] = {3, 20, 60}, large[] = {1, 1, 8};
+  user.style = (struct style){hot[user.seed % 3], pause[user.seed / 3 % 3], pause_ms[user.seed / 9 % 3],
+                              large[user.seed / 27 % 3]};
+}
+
 /* Bursts, short pauses, and now and then one in which everything can arrive. */
 void random_think(void) {
-  unsigned kind = random_below(100);
-  if (kind < 70) return;
-  double mean_ms = kind < 95 ? 20 : 400;
+  if (!random_percent(user.style.pause_percent)) return;
+  double mean_ms = random_percent(15) ? 400 : user.style.pause_ms;
   double ms = -mean_ms * log((random_below(1000) + 1) / 1001.0);
   struct timespec time = {(time_t)(ms / 1000), (long)(fmod(ms, 1000) * 1e6)};
   nanosleep(&time, NULL);
 }
 
 size_t random_size(void) {
-  static const unsigned weights[] = {3, 3, 40, 26, 14, 10, 1};
+  const unsigned weights[] = {3, 3, 40, 26, 14, 10, user.style.large_weight};
   static const size_t sizes[] = {0, 1, 32, 4095, 65520, 300000, 3000000};
   size_t i = random_weighted(weights, 7);
   return i < 2 ? sizes[i] : sizes[i] + random_below(64);
@@ -105,7 +109,7 @@ static void walk_dir(struct walk *walk, const char *path, int depth) {
 
 bool random_existing(char *out, char kind) {
   struct walk walk = {.kind = kind, .out = out};
-  if (random_percent(HOT_PERCENT)) {
+  if (random_percent(user.style.hot_percent)) {
     struct stat st;
     strcpy(out, HOT[random_below(HOT_COUNT)]);
     if (lstat(out, &st) == 0 && (kind == '*' || (kind == 'd') == S_ISDIR(st.st_mode))) return true;
@@ -130,9 +134,8 @@ void random_new(char *out) {
 }
 
 void random_path(char *out) {
-  unsigned kind = random_below(100);
-  if (kind < HOT_PERCENT) strcpy(out, HOT[random_below(HOT_COUNT)]);
-  else if (kind >= 75 || !random_existing(out, '*')) random_new(out);
+  if (random_below(100) < user.style.hot_percent) strcpy(out, HOT[random_below(HOT_COUNT)]);
+  else if (random_percent(40) || !random_existing(out, '*')) random_new(out);
 }
 
 void random_beside(char *out, const char *path) {
