@@ -1,18 +1,19 @@
 /**
  * The archive over one SQLite file: the last state on which both replicas agreed.
  *
- * Joins the rooms below it: database.ts (the file), nodes.ts (the tree), lists.ts (conflicts, holds,
- * meta). Decides nothing. Keeps I4 as far as a store can: a transaction is recorded whole or not at
+ * Joins the rooms below it: database.ts (the file), nodes.ts (the tree), epoch.ts (its changes that may
+ * be rolled back), lists.ts (conflicts, holds, meta). Decides nothing. Keeps I4 as far as a store can: a transaction is recorded whole or not at
  * all, and a power cut leaves the archive behind the disks, never ahead of what was recorded.
  * Opened by the brain, one process a file at a time.
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { Archive, ArchiveRow, ChildRow, ConflictRow, HoldRow, MetaKey } from "../core/archive.ts";
+import type { Archive, ArchiveRow, ChildRow, ConflictRow, EpochChange, HoldRow, MetaKey } from "../core/archive.ts";
 import type { Stamp } from "../core/entry.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import { openDatabase, useError } from "./database.ts";
+import { Epoch } from "./epoch.ts";
 import { Lists } from "./lists.ts";
 import { Nodes, type PathRow } from "./nodes.ts";
 import { Owners } from "./owners.ts";
@@ -35,6 +36,7 @@ export class SqliteArchive implements Archive {
   readonly #db: DatabaseSync;
   readonly #owners: Owners;
   readonly #nodes: Nodes;
+  readonly #epoch: Epoch;
   readonly #lists: Lists;
   /** How many calls of `transact` are under way, one inside the other. */
   #depth = 0;
@@ -43,7 +45,8 @@ export class SqliteArchive implements Archive {
     this.path = path;
     this.#db = db;
     this.#owners = new Owners(db);
-    this.#nodes = new Nodes(db, this.#owners);
+    this.#epoch = new Epoch(db, this.#owners);
+    this.#nodes = new Nodes(db, this.#owners, this.#epoch);
     this.#lists = new Lists(db);
   }
 
@@ -116,6 +119,27 @@ export class SqliteArchive implements Archive {
 
   move(from: RelPath, to: RelPath): void {
     this.#write(() => this.#nodes.move(from, to));
+  }
+
+  epochChanges(): EpochChange[] {
+    return this.#use(() => {
+      this.#nodes.flush();
+      return this.#epoch.changes();
+    });
+  }
+
+  epochEnd(): number {
+    return this.#use(() => {
+      this.#nodes.flush();
+      return this.#epoch.end();
+    });
+  }
+
+  closeEpoch(end: number): void {
+    this.#write(() => {
+      this.#nodes.flush();
+      this.#epoch.close(end);
+    });
   }
 
   meta(key: MetaKey): string | null {

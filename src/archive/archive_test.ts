@@ -7,7 +7,7 @@ import { MemoryArchive } from "../../tests/support/memory_archive.ts";
 import { ArchiveError } from "../base/errors.ts";
 import type { Archive, ArchiveRow, ConflictRow, HoldRow } from "../core/archive.ts";
 import type { Entry, Stamp } from "../core/entry.ts";
-import { type Name, parseRelPath, type RelPath, ROOT } from "../core/path.ts";
+import { isBelow, type Name, parseRelPath, rebase, type RelPath, ROOT } from "../core/path.ts";
 import { openArchive } from "./archive.ts";
 
 interface Maker {
@@ -309,6 +309,30 @@ each("keeps facts, conflicts and holds", (archive) => {
   assert(next.conflict > ids.conflicts[1]! && next.hold > ids.hold, "an id was used twice");
 });
 
+each("keeps what rows were before the open epoch changed them", (archive) => {
+  const rows = put(archive, TREE);
+  assertEquals(archive.epochChanges().every((change) => change.kind === "set" && change.before === null), true);
+  const end = archive.epochEnd();
+  const h = row(file("d"));
+  archive.transact(() => archive.put(path("h"), h));
+  archive.transact(() => archive.closeEpoch(end));
+  archive.transact(() => archive.move(path("d"), path("k")));
+  archive.transact(() => archive.move(path("k/g"), path("h")));
+  archive.transact(() => archive.remove(path("k")));
+  const before = (at: string) => rows.get(at) ?? null;
+  assertEquals(archive.epochChanges().reverse(), [
+    { kind: "set", path: "h", before: before("h") },
+    { kind: "move", from: "d", to: "k", row: before("d") },
+    { kind: "set", path: "k/g", before: before("d/g") },
+    { kind: "set", path: "h", before: h },
+    { kind: "set", path: "k", before: before("d") },
+    { kind: "set", path: "k/e", before: before("d/e") },
+    { kind: "set", path: "k/e/f", before: before("d/e/f") },
+  ]);
+  archive.transact(() => archive.closeEpoch(archive.epochEnd()));
+  assertEquals([archive.epochChanges(), archive.epochEnd()], [[], 0]);
+});
+
 /** One command of the model test. */
 type Command =
   | { readonly kind: "put"; readonly at: RelPath; readonly value: ArchiveRow }
@@ -378,9 +402,28 @@ Deno.test("SqliteArchive does what the one in memory does", () => {
   }
 });
 
+/** What is left of an archive's rows when all changes of the epoch are taken back. */
+function takenBack(archive: Archive): RelPath[] {
+  const rows = new Map([...archive.below(ROOT)].map(({ path: at, row: value }) => [at, value]));
+  for (const change of archive.epochChanges()) {
+    if (change.kind === "set") {
+      if (change.before === null) rows.delete(change.path);
+      else rows.set(change.path, change.before);
+      continue;
+    }
+    for (const [at, value] of [...rows]) {
+      if (at !== change.to && !isBelow(at, change.to)) continue;
+      rows.delete(at);
+      rows.set(rebase(at, { from: change.to, to: change.from }), value);
+    }
+  }
+  return [...rows.keys()];
+}
+
 function assertSame(archive: Archive, model: Archive): void {
   const rows = [...model.below(ROOT)];
   assertEquals([...archive.below(ROOT)], rows);
+  assertEquals([takenBack(archive), takenBack(model)], [[], []]);
   assertEquals(archive.count(), rows.length);
   for (const { path: at, row: value } of rows) {
     assertEquals(archive.get(at), value);

@@ -6,15 +6,14 @@
  * @module
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { PlaceOfRow } from "./epoch.ts";
 import type { SqlValue } from "./rows.ts";
 
 /** Rows to a statement, most first; 16 times 20 values are far below SQLite's limit of 32,766. */
 const BATCHES = [16, 4, 1] as const;
 
 /** One row by its key. */
-export interface PendingRow {
-  readonly parent: number;
-  readonly name: Uint8Array;
+export interface PendingRow extends PlaceOfRow {
   /** As `encodeRow` gives them. */
   readonly values: readonly SqlValue[];
 }
@@ -23,22 +22,26 @@ export interface PendingRow {
 export class FilePuts {
   readonly #statements: readonly { readonly rows: number; readonly statement: StatementSync }[];
   readonly #onDirectory: (row: PendingRow) => void;
+  readonly #onChange: (rows: readonly PendingRow[]) => void;
   #pending: PendingRow[] = [];
   /** The values of `#pending`, one row after the other, as the statement takes them. */
   #cells: SqlValue[] = [];
 
   /**
-   * `statementFor(n)` is an upsert of n rows that leaves a directory's row alone; `onDirectory` makes
-   * way for a row that met one, which is then written again.
+   * `statementFor(n)` is an upsert of n rows that leaves a directory's row alone; `onChange` is told of
+   * rows before they are written; `onDirectory` makes way for one that met a directory, and is then
+   * written again.
    */
   constructor(
     db: DatabaseSync,
     options: {
       readonly statementFor: (rows: number) => string;
+      readonly onChange: (rows: readonly PendingRow[]) => void;
       readonly onDirectory: (row: PendingRow) => void;
     },
   ) {
     this.#statements = BATCHES.map((rows) => ({ rows, statement: db.prepare(options.statementFor(rows)) }));
+    this.#onChange = options.onChange;
     this.#onDirectory = options.onDirectory;
   }
 
@@ -58,6 +61,7 @@ export class FilePuts {
     for (const { rows: count, statement } of this.#statements) {
       for (; rows.length - at >= count; at += count) {
         const isAll = count === rows.length;
+        this.#onChange(isAll ? rows : rows.slice(at, at + count));
         const values = isAll ? cells : cells.slice(at * width, (at + count) * width);
         if (statement.run(...values).changes === count) continue;
         // Some met a directory. To make way for all is right: rows of files have nothing below them.

@@ -22,6 +22,7 @@ import {
 } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import { DirIds } from "./dir_ids.ts";
+import { type Epoch, type PlaceOfRow } from "./epoch.ts";
 import { FilePuts } from "./file_puts.ts";
 import {
   bigintAt,
@@ -84,8 +85,10 @@ export class Nodes {
   readonly #list: StatementSync;
   readonly #page: StatementSync;
   readonly #idOf: StatementSync;
+  readonly #names: StatementSync;
   readonly #placeOf: StatementSync;
   readonly #files: FilePuts;
+  readonly #epoch: Epoch;
   readonly #putDir: StatementSync;
   readonly #delete: StatementSync;
   readonly #deleteBelow: StatementSync;
@@ -96,9 +99,10 @@ export class Nodes {
   #nextId: number;
   #count: number | null = null;
 
-  constructor(db: DatabaseSync, owners: OwnerIds) {
+  constructor(db: DatabaseSync, owners: OwnerIds, epoch: Epoch) {
     this.#db = db;
     this.#owners = owners;
+    this.#epoch = epoch;
     this.#get = prepare(db, `SELECT ${COLUMNS} FROM node WHERE parent = ? AND name = ?`);
     this.#list = prepare(db, `SELECT name, ${COLUMNS} FROM node WHERE parent = ? ORDER BY name`);
     this.#page = prepare(
@@ -109,11 +113,13 @@ export class Nodes {
     this.#placeOf = prepare(db, "SELECT parent, name FROM node WHERE id = ?");
     this.#files = new FilePuts(db, {
       statementFor: (rows) => `${insertOf(rows)} WHERE node.id IS NULL`,
+      onChange: (rows) => this.#epoch.keep(rows),
       // What was below the directory is gone with it.
-      onDirectory: ({ parent, name }) => this.#removeAt(parent, name),
+      onDirectory: (row) => this.#removeAt(row),
     });
     this.#putDir = prepare(db, `${insertOf(1)}, id = coalesce(node.id, excluded.id) RETURNING id`);
-    this.#delete = prepare(db, "DELETE FROM node WHERE parent = ? AND name = ? RETURNING id");
+    this.#names = prepare(db, "SELECT name, id FROM node WHERE parent = ?");
+    this.#delete = db.prepare("DELETE FROM node WHERE parent = ? AND name = ?");
     this.#deleteBelow = db.prepare(`${DIRS_BELOW} DELETE FROM node WHERE parent IN below`);
     this.#rename = db.prepare("UPDATE node SET parent = ?, name = ? WHERE parent = ? AND name = ?");
     this.#nextId = 1 +
@@ -211,10 +217,11 @@ export class Nodes {
     this.#count = null;
     if (row.entry.kind !== "dir") {
       this.#dirs.delete(path);
-      this.#files.add({ parent, name, values });
+      this.#files.add({ path, parent, name, values });
       return;
     }
     this.flush();
+    this.#epoch.keep([{ path, parent, name }]);
     const id = Number(rowOf(this.#putDir.get(parent, name, this.#nextId, ...values))[0]);
     if (id === this.#nextId) this.#nextId++;
     this.#dirs.set(path, id);
@@ -224,17 +231,36 @@ export class Nodes {
     this.flush();
     const parent = this.#dirId(parentOf(path));
     if (path === "" || parent === null) return;
-    this.#dirs.delete(path);
-    this.#removeAt(parent, encodeBytes(nameOf(path)));
+    const place = { path, parent, name: encodeBytes(nameOf(path)) };
+    if (this.#idOf.get(parent, place.name) === undefined) return;
+    this.#epoch.keep([place]);
+    this.#removeAt(place);
   }
 
-  #removeAt(parent: number, name: Uint8Array): void {
-    const cells = this.#delete.get(parent, name) as unknown as SqlRow | undefined;
-    if (cells === undefined) return;
+  /** Removes a row that the epoch keeps already, and what is below it, which it then keeps as well. */
+  #removeAt({ path, parent, name }: PlaceOfRow): void {
+    const known = this.#idOf.get(parent, name) as unknown as SqlRow | undefined;
+    if (known === undefined) return;
+    if (known[0] !== null) this.#keepBelow(path, bigintAt(known, 0));
+    this.#dirs.delete(path);
+    this.#delete.run(parent, name);
     this.#count = null;
-    if (cells[0] === null) return;
+    if (known[0] === null) return;
     // A directory below may be remembered by its path.
-    if (this.#deleteBelow.run(bigintAt(cells, 0)).changes !== 0) this.#dirs.clear();
+    if (this.#deleteBelow.run(bigintAt(known, 0)).changes !== 0) this.#dirs.clear();
+  }
+
+  #keepBelow(top: RelPath, topId: bigint): void {
+    const pending: { readonly path: RelPath; readonly id: bigint }[] = [{ path: top, id: topId }];
+    for (let dir = pending.pop(); dir !== undefined; dir = pending.pop()) {
+      const found = this.#names.all(dir.id) as unknown as SqlRow[];
+      for (const cells of found) {
+        const name = bytesAt(cells, 0);
+        const path = joinPath(dir.path, decodeBytes(name) as Name);
+        this.#epoch.keep([{ path, parent: Number(dir.id), name }]);
+        if (cells[1] !== null) pending.push({ path, id: bigintAt(cells, 1) });
+      }
+    }
   }
 
   move(from: RelPath, to: RelPath): void {
@@ -246,11 +272,20 @@ export class Nodes {
     const source = this.#parentFor(from);
     const target = this.#parentFor(to);
     const name = encodeBytes(nameOf(from));
-    if (this.#idOf.get(source, name) === undefined) {
+    const known = this.#idOf.get(source, name) as unknown as SqlRow | undefined;
+    if (known === undefined) {
       throw new ArchiveError(`Cannot move row ${JSON.stringify(from)}: found none`);
     }
-    this.remove(to);
-    this.#rename.run(target, encodeBytes(nameOf(to)), source, name);
+    const places = [{ path: from, parent: source, name }, {
+      path: to,
+      parent: target,
+      name: encodeBytes(nameOf(to)),
+    }] as const;
+    if (known[0] === null) this.#epoch.keep(places);
+    else this.remove(to);
+    if (known[0] !== null) this.#epoch.keepMove(places[0], to);
+    this.#removeAt(places[1]);
+    this.#rename.run(target, places[1].name, source, name);
     this.#dirs.clear();
     this.#count = null;
   }

@@ -90,5 +90,32 @@ CREATE TABLE meta (
 ) STRICT, WITHOUT ROWID;
 `;
 
+const EPOCH = `
+-- What the rows of node were before each change that is not known to be durable on both replicas.
+-- kind to right_ctime are as in node; all NULL: there was no row.
+CREATE TABLE epoch (
+  nth         INTEGER PRIMARY KEY, -- order of the changes
+  path        BLOB NOT NULL,       -- bytes, below the root, as it was named then
+  moved_to    BLOB,                -- a directory was renamed from path to this; NULL: the row was set
+  kind        INTEGER,
+  mode        INTEGER,
+  owner       INTEGER,
+  size        INTEGER,
+  mtime       INTEGER,
+  digest      BLOB,
+  target      BLOB,
+  left_inode  INTEGER,
+  left_birth  INTEGER,
+  left_size   INTEGER,
+  left_mtime  INTEGER,
+  left_ctime  INTEGER,
+  right_inode INTEGER,
+  right_birth INTEGER,
+  right_size  INTEGER,
+  right_mtime INTEGER,
+  right_ctime INTEGER
+) STRICT;
+`;
+
 /** From an empty file on. */
-export const MIGRATIONS: readonly string[] = [NODE + LISTS];
+export const MIGRATIONS: readonly string[] = [NODE + LISTS, EPOCH];

@@ -46,6 +46,13 @@ export interface HoldRow {
   readonly paths: readonly RelPath[];
 }
 
+/** One change of the rows that is not known to be durable on both replicas: what they said before it. */
+export type EpochChange =
+  /** The row at a path, as it was; null: there was none. */
+  | { readonly kind: "set"; readonly path: RelPath; readonly before: ArchiveRow | null }
+  /** A directory, with all below it, was renamed; `row` is its own. */
+  | { readonly kind: "move"; readonly from: RelPath; readonly to: RelPath; readonly row: ArchiveRow };
+
 /** Facts about the pair that survive a restart; keys are names such as `left.fsId`. */
 export type MetaKey = string;
 
@@ -76,6 +83,16 @@ export interface Archive extends Disposable {
    * where `from` has no row, `to` no directory, or one lies below the other.
    */
   move(from: RelPath, to: RelPath): void;
+
+  /**
+   * What `put`, `remove` and `move` changed in the open epoch, newest first: the chain of states of
+   * each path, under the name that it had at the time. Written with the change itself.
+   */
+  epochChanges(): EpochChange[];
+  /** The number of the newest change of the open epoch; 0: none is open. */
+  epochEnd(): number;
+  /** Forgets the changes up to a number, those that both replicas have made durable. */
+  closeEpoch(end: number): void;
 
   meta(key: MetaKey): string | null;
   setMeta(key: MetaKey, value: string | null): void;

@@ -4,7 +4,15 @@
  * Written for obviousness: a sorted list of paths is made anew for each question.
  * @module
  */
-import type { Archive, ArchiveRow, ChildRow, ConflictRow, HoldRow, MetaKey } from "../../src/core/archive.ts";
+import type {
+  Archive,
+  ArchiveRow,
+  ChildRow,
+  ConflictRow,
+  EpochChange,
+  HoldRow,
+  MetaKey,
+} from "../../src/core/archive.ts";
 import { type Stamp } from "../../src/core/entry.ts";
 import { compareNames, comparePaths, isBelow, nameOf, parentOf, rebase, type RelPath } from "../../src/core/path.ts";
 import type { Side } from "../../src/core/problem.ts";
@@ -16,13 +24,36 @@ interface State {
   readonly facts: Map<MetaKey, string>;
   readonly conflicts: ConflictRow[];
   readonly holds: HoldRow[];
+  /** The changes of the open epoch with their numbers, oldest first. */
+  readonly epoch: (EpochChange & { readonly nth: number })[];
+}
+
+function copyOf(state: State): State {
+  const { rows, facts, conflicts, holds, epoch } = state;
+  return {
+    rows: new Map(rows),
+    facts: new Map(facts),
+    conflicts: [...conflicts],
+    holds: [...holds],
+    epoch: [...epoch],
+  };
 }
 
 /** An archive that is gone when the test is. */
 export class MemoryArchive implements Archive {
-  #state: State = { rows: new Map(), facts: new Map(), conflicts: [], holds: [] };
+  #state: State = { rows: new Map(), facts: new Map(), conflicts: [], holds: [], epoch: [] };
   #depth = 0;
   #lastId = 0;
+
+  /** What it holds now, for `restore`. */
+  save(): unknown {
+    return copyOf(this.#state);
+  }
+
+  /** Goes back to what it held when `saved` was made, as a file does whose last transactions are lost. */
+  restore(saved: unknown): void {
+    this.#state = copyOf(saved as State);
+  }
 
   get(path: RelPath): ArchiveRow | null {
     return this.#state.rows.get(path) ?? null;
@@ -56,8 +87,7 @@ export class MemoryArchive implements Archive {
   }
 
   transact<T>(work: () => T): T {
-    const { rows, facts, conflicts, holds } = this.#state;
-    const before: State = { rows: new Map(rows), facts: new Map(facts), conflicts: [...conflicts], holds: [...holds] };
+    const before = copyOf(this.#state);
     this.#depth++;
     try {
       return work();
@@ -72,15 +102,26 @@ export class MemoryArchive implements Archive {
   put(path: RelPath, row: ArchiveRow): void {
     const { rows } = this.#writable();
     this.#requireParent(path);
-    if (row.entry.kind !== "dir") this.remove(path);
+    this.#keep({ kind: "set", path, before: rows.get(path) ?? null });
+    if (row.entry.kind !== "dir") this.#removeKept(path);
     rows.set(path, row);
   }
 
   remove(path: RelPath): void {
     const { rows } = this.#writable();
-    if (path === "") return;
-    for (const at of [...rows.keys()]) {
-      if (at === path || isBelow(at, path)) rows.delete(at);
+    const before = rows.get(path);
+    if (before === undefined) return;
+    this.#keep({ kind: "set", path, before });
+    this.#removeKept(path);
+  }
+
+  /** Removes a row that the epoch keeps already, and all below it. */
+  #removeKept(path: RelPath): void {
+    const { rows } = this.#state;
+    rows.delete(path);
+    for (const [at, before] of [...rows].filter(([at]) => isBelow(at, path))) {
+      this.#keep({ kind: "set", path: at, before });
+      rows.delete(at);
     }
   }
 
@@ -89,11 +130,37 @@ export class MemoryArchive implements Archive {
     if (from === to) return;
     if (isBelow(from, to) || isBelow(to, from)) throw new ArchiveError(`Cannot move row "${from}": found "${to}"`);
     this.#requireParent(to);
-    if (!rows.has(from)) throw new ArchiveError(`Cannot move row "${from}": found none`);
-    this.remove(to);
+    const row = rows.get(from);
+    if (row === undefined) throw new ArchiveError(`Cannot move row "${from}": found none`);
+    if (row.entry.kind === "dir") {
+      this.remove(to);
+      this.#keep({ kind: "move", from, to, row });
+    } else {
+      this.#keep({ kind: "set", path: from, before: row });
+      this.#keep({ kind: "set", path: to, before: rows.get(to) ?? null });
+      this.#removeKept(to);
+    }
     const moved = [...rows].filter(([path]) => path === from || isBelow(path, from));
     for (const [path] of moved) rows.delete(path);
-    for (const [path, row] of moved) rows.set(rebase(path, { from, to }), row);
+    for (const [path, each] of moved) rows.set(rebase(path, { from, to }), each);
+  }
+
+  #keep(change: EpochChange): void {
+    const { epoch } = this.#state;
+    epoch.push({ ...change, nth: this.epochEnd() + 1 });
+  }
+
+  epochChanges(): EpochChange[] {
+    return this.#state.epoch.map(({ nth: _, ...change }) => change).reverse();
+  }
+
+  epochEnd(): number {
+    return this.#state.epoch.at(-1)?.nth ?? 0;
+  }
+
+  closeEpoch(end: number): void {
+    const { epoch } = this.#writable();
+    epoch.splice(0, epoch.filter(({ nth }) => nth <= end).length);
   }
 
   meta(key: MetaKey): string | null {
