@@ -13,6 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#define EVENT_BATCH (1u << 20)  /* bytes of events handled under one lock: at most some 10 ms */
+#define PACE_NS 1000000       /* under load events are read once in so long, so that they coalesce */
+#define PACE_FREE_NS 64000000 /* credit after a quiet time: so many reads (64) come without delay */
 #define HOLD_MAX_NS 20000000 /* a stream of departing directories holds the writer up no longer */
 
 /* One event, read out. */
@@ -282,24 +285,49 @@ void events_settle(struct watch *w, int64_t now_ns) {
 }
 
 /* Waits for events, a kick, or the time at which the oldest half counts as alone (0: no time). Returns
- * 0, or -1 with errno. */
+ * 0 or an errno. */
 static int wait_for_events(const struct watch *w, int64_t until_ns) {
   struct pollfd fds[] = {{w->inotify_fd, POLLIN, 0}, {w->kick_fd, POLLIN, 0}};
   int64_t left = until_ns - monotonic_ns();
   struct timespec timeout = {0, left > 0 ? left : 0};
-  if (ppoll(fds, 2, until_ns ? &timeout : NULL, NULL) < 0 && errno != EINTR) return -1;
+  if (ppoll(fds, 2, until_ns ? &timeout : NULL, NULL) < 0 && errno != EINTR) return errno;
   eventfd_t count;
   if (fds[1].revents) (void)eventfd_read(w->kick_fd, &count);
   return 0;
 }
 
+/* How often the drain thread may read without delay. */
+struct pace {
+  int64_t last_ns;   /* when it was asked last */
+  int64_t credit_ns; /* grows with time, up to PACE_FREE_NS; each read costs PACE_NS */
+};
+
+/* Lets a storm gather for a moment: a file that is created, written and closed is then one name, and
+ * each wake of both threads serves many events. The kernel's queue holds 16,384 of them. */
+static void keep_pace(const struct watch *w, struct pace *p) {
+  int64_t now = monotonic_ns();
+  p->credit_ns += now - p->last_ns;
+  if (p->credit_ns > PACE_FREE_NS) p->credit_ns = PACE_FREE_NS;
+  p->last_ns = now;
+  if (p->credit_ns >= PACE_NS) {
+    p->credit_ns -= PACE_NS;
+    return;
+  }
+  struct pollfd kick = {w->kick_fd, POLLIN, 0};
+  struct timespec pause = {0, PACE_NS};
+  (void)ppoll(&kick, 1, &pause, NULL);
+}
+
 void *events_drain(void *arg) {
   struct watch *w = arg;
   int64_t until_ns = 0;
+  struct pace pace = {0};
   for (bool goes_on = true; goes_on;) {
-    int result = wait_for_events(w, until_ns);
+    int err = wait_for_events(w, until_ns);
+    keep_pace(w, &pace);
     pthread_mutex_lock(&w->lock);
-    if (result < 0 || events_read(w, 1) < 0) w->drain_errno = errno;
+    if (!err && events_read(w, EVENT_BATCH) < 0) err = errno;
+    if (err) w->drain_errno = err;
     events_settle(w, w->moves.count ? monotonic_ns() : 0);
     until_ns = w->moves.count ? w->moves.halves[0].until_ns : 0;
     goes_on = !w->drain_errno && !w->is_stopping;

@@ -27,6 +27,7 @@ import {
 const NATIVE = fromFileUrl(new URL("../../native/", import.meta.url));
 const SOURCES = ["main.c", "exec.c", "tree.c", "table.c", "record.c", "open.c"];
 const SANITIZERS = "-fsanitize=address,undefined";
+const QUEUE_LIMIT = "/proc/sys/fs/inotify/max_queued_events";
 /** How long any answer may take; a test that waits longer fails. */
 const DEADLINE_MS = 60_000;
 
@@ -111,6 +112,26 @@ export class WatchDriver implements AsyncDisposable {
     assertEquals(ready.errno, 0);
     await driver.walk();
     return driver;
+  }
+
+  /**
+   * Starts a process whose queue in the kernel takes 16 events, and opens the root; null where that
+   * is not permitted. The limit is one of the machine and is put back at once.
+   */
+  static async openWithShortQueue(root: string): Promise<WatchDriver | null> {
+    const driver = await WatchDriver.spawn(root);
+    const before = Deno.readTextFileSync(QUEUE_LIMIT);
+    try {
+      Deno.writeTextFileSync(QUEUE_LIMIT, "16");
+      await driver.open();
+      return driver;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable)) throw error;
+      await driver[Symbol.asyncDispose]();
+      return null;
+    } finally {
+      if (Deno.readTextFileSync(QUEUE_LIMIT) !== before) Deno.writeTextFileSync(QUEUE_LIMIT, before);
+    }
   }
 
   async #read(): Promise<void> {
@@ -246,6 +267,7 @@ export class WatchDriver implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.resume();
+    if (!this.#isEnded) Deno.kill(this.pid, "SIGCONT"); // a test that failed may have left it stopped
     const { code } = await this.end();
     const stderr = await this.#stderr;
     assertEquals(stderr, "");

@@ -22,7 +22,6 @@ const ENOTDIR = 20;
 const EINVAL = 22;
 const ELOOP = 40;
 const ESTALE = 116;
-const QUEUE_LIMIT = "/proc/sys/fs/inotify/max_queued_events";
 const isRoot = Deno.uid() === 0;
 
 async function run(command: string, ...args: string[]): Promise<number> {
@@ -49,18 +48,6 @@ function isMountOf(path: string) {
   return (r: WatchRecord): r is WatchRecord & { kind: "mount" } => r.kind === "mount" && r.path === path;
 }
 
-/** Starts a watcher whose queue in the kernel takes 16 events; null where that is not permitted. */
-async function startWithShortQueue(root: string): Promise<WatchDriver | null> {
-  const before = await Deno.readTextFile(QUEUE_LIMIT);
-  try {
-    await Deno.writeTextFile(QUEUE_LIMIT, "16").catch(() => {});
-    if ((await Deno.readTextFile(QUEUE_LIMIT)).trim() !== "16") return null;
-    return await WatchDriver.start(root);
-  } finally {
-    await Deno.writeTextFile(QUEUE_LIMIT, before).catch(() => {});
-  }
-}
-
 Deno.test({
   name: "watch says when the kernel lost events, and is true again once all is listed",
   ignore: !isRoot,
@@ -68,9 +55,10 @@ Deno.test({
     withRoot(async (root) => {
       await Deno.mkdir(`${root}/moved/sub`, { recursive: true });
       await Deno.mkdir(`${root}/removed/sub`, { recursive: true });
-      const driver = await startWithShortQueue(root);
+      const driver = await WatchDriver.openWithShortQueue(root);
       if (driver === null) return;
       await using _ = driver;
+      await driver.walk();
       Deno.kill(driver.pid, "SIGSTOP"); // so that the queue fills for sure
       for (let i = 0; i < 40; i++) await Deno.writeTextFile(`${root}/f${i}`, "1");
       await Deno.rename(`${root}/moved`, `${root}/to`);

@@ -7,7 +7,7 @@
  */
 import { assert } from "@std/assert";
 import { assertFollows, pictureOf, WatchModel } from "./watch_model.ts";
-import { nativePath, WatchDriver } from "./watch_driver.ts";
+import { WatchDriver } from "./watch_driver.ts";
 import { exchange, seeded, withRoot } from "./watch_support.ts";
 
 const ROUNDS = Number(Deno.env.get("PSYNC_TEST_ROUNDS") ?? 25);
@@ -15,6 +15,10 @@ const ROUNDS = Number(Deno.env.get("PSYNC_TEST_ROUNDS") ?? 25);
 async function follow(root: string): Promise<{ driver: WatchDriver; model: WatchModel }> {
   const driver = await WatchDriver.spawn(root);
   await driver.open();
+  return await followWith(driver);
+}
+
+async function followWith(driver: WatchDriver): Promise<{ driver: WatchDriver; model: WatchModel }> {
   const model = new WatchModel(driver);
   model.take(await driver.walk());
   return { driver, model };
@@ -53,6 +57,20 @@ Deno.test("watch coalesces 200,000 events while nobody reads, and loses none", (
     if (Deno.env.has("PSYNC_TEST_NATIVE")) assert(kilobytes < 30_000, `${kilobytes} KB`);
   }));
 
+Deno.test("watch that was stopped through a storm says so and follows again", () =>
+  withRoot(async (root) => {
+    const { driver, model } = await follow(root);
+    await using _ = driver;
+    for (let i = 0; i < 100; i++) Deno.mkdirSync(`${root}/d${i}`);
+    await model.settle();
+    Deno.kill(driver.pid, "SIGSTOP");
+    for (let i = 0; i < 20_000; i++) Deno.writeTextFileSync(`${root}/d${i % 100}/file-${i}`, "x");
+    for (let i = 0; i < 99; i += 3) Deno.renameSync(`${root}/d${i}`, `${root}/d${i + 1}/sub`);
+    Deno.kill(driver.pid, "SIGCONT");
+    await assertFollows(model, driver, "after the storm");
+    assert(model.overflows > 0);
+  }));
+
 /** One random step on the tree; most of them fail harmlessly where the names do not fit. */
 async function step(root: string, outside: string, next: (n: number) => number): Promise<void> {
   const path = () => `${root}/${Array.from({ length: 1 + next(3) }, () => `n${next(4)}`).join("/")}`;
@@ -66,25 +84,42 @@ async function step(root: string, outside: string, next: (n: number) => number):
   else Deno.renameSync(next(2) ? a : b, next(2) ? a : b);
 }
 
-Deno.test("watch is sound under random steps, read or not", async () => {
+async function runRandomly(
+  { driver, model }: { readonly driver: WatchDriver; readonly model: WatchModel },
+  outside: string,
+): Promise<void> {
   const seed = Number(Deno.env.get("PSYNC_TEST_SEED") ?? Date.now() % 1_000_000_000);
   const next = seeded(seed);
   console.log(`seed ${seed}, ${ROUNDS} rounds`);
-  await nativePath();
-  await withRoot((outside) =>
+  for (let round = 0; round < ROUNDS; round++) {
+    if (next(3) === 0) driver.pause();
+    for (let steps = next(400); steps > 0; steps--) {
+      await step(driver.root, outside, next).catch(() => {});
+      if (next(60) === 0) driver.resume(), await model.settle();
+    }
+    driver.resume();
+    await assertFollows(model, driver, `seed ${seed} round ${round}`);
+  }
+  assert(model.moves > 0);
+}
+
+Deno.test("watch is sound under random steps, read or not", () =>
+  withRoot((outside) =>
     withRoot(async (root) => {
-      const { driver, model } = await follow(root);
-      await using _ = driver;
-      for (let round = 0; round < ROUNDS; round++) {
-        if (next(3) === 0) driver.pause();
-        for (let steps = next(400); steps > 0; steps--) {
-          await step(root, outside, next).catch(() => {});
-          if (next(60) === 0) driver.resume(), await model.settle();
-        }
-        driver.resume();
-        await assertFollows(model, driver, `seed ${seed} round ${round}`);
-      }
-      assert(model.moves > 0);
+      const followed = await follow(root);
+      await using _ = followed.driver;
+      await runRandomly(followed, outside);
     })
-  );
-});
+  ));
+
+Deno.test("watch is sound under random steps with a queue of 16 events", () =>
+  withRoot((outside) =>
+    withRoot(async (root) => {
+      const driver = await WatchDriver.openWithShortQueue(root);
+      if (driver === null) return;
+      await using _ = driver;
+      const followed = await followWith(driver);
+      await runRandomly(followed, outside);
+      assert(followed.model.overflows > 0);
+    })
+  ));

@@ -8,7 +8,7 @@
 /** Runs `use` with an empty directory that is removed afterwards. */
 export async function withRoot(use: (root: string) => Promise<void>, parent?: string): Promise<void> {
   const root = await Deno.realPath(
-    await Deno.makeTempDir({ prefix: "psync-watch-", ...(parent === undefined ? {} : { dir: parent }) }),
+    await Deno.makeTempDir({ prefix: "psync-native-watch-", ...(parent === undefined ? {} : { dir: parent }) }),
   );
   try {
     await use(root);
