@@ -35,6 +35,8 @@ export interface ConsoleOptions {
   readonly pid: number;
   /** Whether psync stays (neither -s nor -n): only then does it speak of looking again, and of signals. */
   readonly isLive: boolean;
+  /** The host of the right root as the user gave it; null where it is this one. */
+  readonly rightHost: string | null;
 }
 
 /** A progress line is drawn at most ten times a second. */
@@ -105,9 +107,9 @@ export class ConsoleReport implements Report {
   }
 
   connected(facts: Connected): void {
-    this.#names = words.rootNames(facts);
+    this.#names = words.rootNames(facts, this.#options.rightHost);
     this.#quiet();
-    if (!this.#isConnected) this.#say(words.connectedLine(facts));
+    if (!this.#isConnected) this.#say(words.connectedLine(this.#names));
     this.#isConnected = true;
   }
 
@@ -125,8 +127,18 @@ export class ConsoleReport implements Report {
     this.#quiet();
     this.#isFirstSync = false;
     const names = this.#conflicts.slice(0, SAMPLE).map(({ path }) => path);
-    const lines = words.summaryLines(summary, { names, pid: this.#options.isLive ? this.#options.pid : null });
+    const pid = this.#options.isLive ? this.#options.pid : null;
+    const lines = words.summaryLines(summary, { names, pid, archived: this.#archived() });
     for (const line of lines) void this.#options.terminal.out(line);
+  }
+
+  /** A report never throws: a count that cannot be had is left out. */
+  #archived(): number | null {
+    try {
+      return this.#state?.().archived ?? null;
+    } catch {
+      return null;
+    }
   }
 
   linkLost({ why, retryMs }: { readonly why: string; readonly retryMs: number }): void {

@@ -14,7 +14,7 @@ function setUp(options: { readonly isLive?: boolean; readonly hasProgressLine?: 
     err: (line: string) => void log.push(`e ${line}`),
     progress: (text: string) => void (text !== "" && log.push(`p ${text}`)),
   };
-  const report = new ConsoleReport({ terminal, clock, pid: 7, isLive: options.isLive ?? true });
+  const report = new ConsoleReport({ terminal, clock, pid: 7, isLive: options.isLive ?? true, rightHost: "nas" });
   return { report, clock, log };
 }
 
@@ -155,4 +155,16 @@ Deno.test("ConsoleReport.state() asks the session that attached itself", () => {
   assertEquals(report.state(), null);
   report.attach(() => someState());
   assertEquals(report.state(), someState());
+});
+
+Deno.test("ConsoleReport tells how many paths are equal where nothing had to be changed", () => {
+  const { report, log } = setUp();
+  report.attach(() => ({ ...someState(), archived: 5070 }));
+  report.firstSyncDone(someSummary());
+  assertStringIncludes(log[0]!, ": nothing had to be changed, 5,070 paths equal");
+  report.attach(() => {
+    throw new Error("the archive is gone");
+  });
+  report.firstSyncDone(someSummary({ agreed: 2 }));
+  assertStringIncludes(log[1]!, ": nothing had to be changed, 2 paths equal");
 });

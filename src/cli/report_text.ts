@@ -26,16 +26,14 @@ import { bytesText, countText, listText, oneLine, sampleText, spanText } from ".
 /** Where a root is, as it is shown: a path, with its host before it where that is another one. */
 export type RootNames = Readonly<Record<Side, string>>;
 
-/** The roots of a connected pair by name. */
-export function rootNames({ left, right }: Pick<Connected, "left" | "right">): RootNames {
-  const isRemote = left.bootId !== right.bootId || left.hostName !== right.hostName;
+/** The roots of a connected pair by name; `rightHost` is the host as the user gave it, null for this one. */
+export function rootNames({ left, right }: Pick<Connected, "left" | "right">, rightHost: string | null): RootNames {
   const path = showPath(right.root);
-  return { left: showPath(left.root), right: isRemote ? `${oneLine(right.hostName)}:${path}` : path };
+  return { left: showPath(left.root), right: rightHost === null ? path : `${oneLine(rightHost)}:${path}` };
 }
 
 /** That the pair is connected. */
-export function connectedLine(facts: Connected): string {
-  const { left, right } = rootNames(facts);
+export function connectedLine({ left, right }: RootNames): string {
   return `Connected: ${left} <-> ${right}`;
 }
 
@@ -67,12 +65,14 @@ export interface SummaryOptions {
   readonly names: readonly string[];
   /** Of the psync that can be asked for lists; null where it ends now, and lists them itself. */
   readonly pid: number | null;
+  /** On how many paths both sides agree now; null where that is not known. */
+  readonly archived: number | null;
 }
 
 /** What the first sync did: at most five lines, whatever its size. */
-export function summaryLines(summary: SyncSummary, { names, pid }: SummaryOptions): string[] {
+export function summaryLines(summary: SyncSummary, { names, pid, archived }: SummaryOptions): string[] {
   const ask = pid === null ? "" : `; kill -USR1 ${pid} lists them`;
-  const lines = [summaryHead(summary)];
+  const lines = [summaryHead(summary, archived)];
   for (const side of ["left", "right"] as const) {
     const did = changesText(summary[side]);
     if (did !== "") lines.push(`  ${side}: ${did}`);
@@ -88,12 +88,18 @@ export function summaryLines(summary: SyncSummary, { names, pid }: SummaryOption
   return lines;
 }
 
-function summaryHead(summary: SyncSummary): string {
+function summaryHead(summary: SyncSummary, archived: number | null): string {
   const changes = changeCount(summary.left) + changeCount(summary.right);
-  const what = changes === 0
-    ? "nothing had to be changed"
-    : `${countText(changes, "change")}, ${bytesText(summary.bytes)} copied`;
-  return `First sync done in ${spanText(summary.ms)}: ${what}, ${countText(summary.agreed, "path")} equal before`;
+  const what = changes === 0 ? ["nothing had to be changed", ...equalText(archived ?? summary.agreed, "equal")] : [
+    countText(changes, "change"),
+    `${bytesText(summary.bytes)} copied`,
+    ...equalText(summary.agreed, "equal before"),
+  ];
+  return `First sync done in ${spanText(summary.ms)}: ${what.join(", ")}`;
+}
+
+function equalText(count: number, how: string): string[] {
+  return count === 0 ? [] : [`${countText(count, "path")} ${how}`];
 }
 
 function sum(counts: KindCounts): number {

@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import type { Conflict, Notice, PlanLine, SideChanges, SyncSummary } from "../brain/report.ts";
+import { someConnection } from "../../tests/support/session_values.ts";
 import type { RelPath } from "../core/path.ts";
 import * as words from "./report_text.ts";
 
@@ -28,9 +29,25 @@ function path(text: string): RelPath {
 }
 
 Deno.test("summaryLines() tells a first sync that had nothing to do in one line", () => {
-  assertEquals(words.summaryLines({ ...QUIET, agreed: 1 }, { names: [], pid: 7 }), [
-    "First sync done in 0.1 s: nothing had to be changed, 1 path equal before",
+  const head = (agreed: number, archived: number | null) =>
+    words.summaryLines({ ...QUIET, agreed }, { names: [], pid: 7, archived });
+  assertEquals(head(1, null), ["First sync done in 0.1 s: nothing had to be changed, 1 path equal"]);
+  assertEquals(head(0, 5070), ["First sync done in 0.1 s: nothing had to be changed, 5,070 paths equal"]);
+  assertEquals(head(0, 0), ["First sync done in 0.1 s: nothing had to be changed"]);
+});
+
+Deno.test("summaryLines() tells of paths that were equal before only where there are some", () => {
+  const right = { ...NONE, created: { files: 2, dirs: 0, links: 0 } };
+  assertEquals(words.summaryLines({ ...QUIET, right, bytes: 3 }, { names: [], pid: 7, archived: 2 }), [
+    "First sync done in 0.1 s: 2 changes, 3 B copied",
+    "  right: 2 files created",
   ]);
+});
+
+Deno.test("rootNames() shows the host as the user gave it, whatever the hosts call themselves", () => {
+  const pair = someConnection();
+  assertEquals(words.rootNames(pair, "me@h\x1b"), { left: "/a", right: "me@h\\x1b:/b" });
+  assertEquals(words.rootNames(pair, null), { left: "/a", right: "/b" });
 });
 
 Deno.test("summaryLines() tells everything in five lines", () => {
@@ -46,7 +63,7 @@ Deno.test("summaryLines() tells everything in five lines", () => {
     bytes: 3_400_000,
     ms: 3_400,
   };
-  assertEquals(words.summaryLines(summary, { names: ["a", "b\n"], pid: 7 }), [
+  assertEquals(words.summaryLines(summary, { names: ["a", "b\n"], pid: 7, archived: 9 }), [
     "First sync done in 3.4 s: 27 changes, 3.4 MB copied, 14,203 paths equal before",
     "  left: 20 files and 1 folder created, 2 files and 1 link changed",
     "  right: 1 file removed, 2 paths renamed",
@@ -54,7 +71,7 @@ Deno.test("summaryLines() tells everything in five lines", () => {
     "  not synchronised: 1 path left as they differ, 3 files open for writing and 2 paths that cannot be; " +
     "kill -USR1 7 lists them",
   ]);
-  assertEquals(words.summaryLines(summary, { names: [], pid: null }).join("").includes("kill"), false);
+  assertEquals(words.summaryLines(summary, { names: [], pid: null, archived: 9 }).join("").includes("kill"), false);
 });
 
 const CONFLICT: Conflict = { path: path("d/x"), loser: "right", kept: "20200101T000000Z-1/d/x", why: "both-changed" };

@@ -147,7 +147,7 @@ class Run {
     const onSignal = (signal: EndSignal | "SIGUSR1", handler: () => void) => this.#process.onSignal(signal, handler);
     using stopping = new Stopping({ clock, hasTerminal, isLive, onSignal });
     this.#stopping = stopping;
-    const report = new ConsoleReport({ terminal: this.#terminal, clock, pid, isLive });
+    const report = new ConsoleReport({ terminal: this.#terminal, clock, pid, isLive, rightHost: settings.remoteHost });
     const forget = onSignal("SIGUSR1", () => {
       const state = report.state();
       const lines = state === null ? ["State: starting"] : stateLines(state);

@@ -166,7 +166,7 @@ Deno.test("main() hands settings, clock and report to the session", async () => 
     skipInitialSync: true,
     force: false,
   });
-  assertEquals(process.err, "Connected: /a <-> nas:/b\n");
+  assertEquals(process.err, "Connected: /a <-> h:/b\n");
 });
 
 Deno.test("main() runs the filter with its arguments, and with warnings on stderr only", async () => {
