@@ -65,22 +65,6 @@ declare module "@std/assert" {
   export function unreachable(reason?: string): never;
 }
 
-declare module "@std/async" {
-  export function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T>;
-  export function deadline<T>(promise: Promise<T>, ms: number, options?: { signal?: AbortSignal }): Promise<T>;
-  /** Maps at most `limit` items at a time; yields results in the order of the items. */
-  export function pooledMap<T, R>(
-    limit: number,
-    items: Iterable<T> | AsyncIterable<T>,
-    map: (item: T) => Promise<R>,
-  ): AsyncIterableIterator<R>;
-
-  export class MuxAsyncIterator<T> implements AsyncIterable<T> {
-    add(iterable: AsyncIterable<T>): void;
-    [Symbol.asyncIterator](): AsyncIterator<T>;
-  }
-}
-
 declare module "@std/fmt/bytes" {
   /** Options of `format`. */
   export interface FormatOptions {
