@@ -16,6 +16,7 @@
 #include "apply_own.h"
 #include "apply_pool.h"
 #include "apply_supply.h"
+#include "apply_trash.h"
 #include "commit.h"
 #include "look.h"
 
@@ -38,6 +39,8 @@ struct request {
     struct look_request look;
     struct commit commit;
     struct supply_request supply;
+    struct trash_query trash_query;
+    struct trash_request trash;
   } body;
 };
 
@@ -62,6 +65,8 @@ static bool parse(struct request *q) {
     case A_PREPARE: return supply_parse(&r, &q->body.supply);
     case A_RELEASE: return supply_parse_release(&r, &q->body.text);
     case A_SWEEP: return parse_label(&r, &q->body.text);
+    case A_TRASH_LIST: return trash_parse_query(&r, &q->body.trash_query);
+    case A_TRASH: return trash_parse(&r, &q->body.trash);
     case A_UNLOCK:
     case A_SYNC:
     case A_STATFS: return r.at == r.end;
@@ -73,6 +78,7 @@ static void free_request(struct request *q) {
   if (q->type == A_LOOK) look_free(&q->body.look);
   if (q->type == A_COMMIT) commit_free(&q->body.commit);
   if (q->type == A_SUPPLY || q->type == A_PREPARE) supply_free(&q->body.supply);
+  if (q->type == A_TRASH) trash_request_free(&q->body.trash);
   buf_free(&q->record);
   free(q);
 }
@@ -86,12 +92,14 @@ static uint8_t answer_type(uint8_t request) {
   switch (request) {
     case A_OPEN: return A_READY;
     case A_LOOK: return A_LOOKED;
-    case A_COMMIT: return A_COMMITTED;
+    case A_COMMIT:
+    case A_TRASH: return A_COMMITTED;
     case A_SUPPLY:
     case A_PREPARE:
     case A_RELEASE: return A_RESULTS;
     case A_SWEEP: return A_SWEPT;
     case A_STATFS: return A_SPACE;
+    case A_TRASH_LIST: return A_TRASHED;
     default: return A_DONE;
   }
 }
@@ -110,6 +118,8 @@ static void serve(struct request *q, struct buf *answer) {
     case A_RELEASE: supply_release(r, q->body.text, answer); break;
     case A_SYNC: write_done(answer, own_sync(r)); break;
     case A_SWEEP: own_sweep(r, q->body.text, answer); break;
+    case A_TRASH_LIST: trash_list(r, &q->body.trash_query, answer); break;
+    case A_TRASH: trash_run(r, &q->body.trash, answer); break;
     default: own_space(r, answer); break;
   }
 }

@@ -142,6 +142,23 @@ enum kind {
 #define A_SWEEP 0x19
 /* body: none. Answered by A_SPACE. */
 #define A_STATFS 0x1a
+/* Lists a part of the trash; needs no A_ADOPT. body: u8 classes (TRASH_CLASS_* bits), u32 limit,
+ * bytes16 after. Items are what is no directory, and directories in which nothing is (or that cannot
+ * be read), in the order of their paths' names; those behind `after`, which need not be there any
+ * more; empty: from the beginning. Answered by A_TRASHED. */
+#define A_TRASH_LIST 0x1b /* at most 4,096 items in one answer */
+#define TRASH_CLASS_REMOVED 1
+#define TRASH_CLASS_CONFLICT 2
+/* body: bytes16 label, u32 count, count * (u8 what TRASH_*, bytes16 kept, bytes16 to). `kept` is
+ * what A_COMMITTED calls so; `to` is a path of the tree for the two restores, else empty. Answered by
+ * A_COMMITTED: STAT of what was restored, or of what was purged; `kept` where the displaced object or
+ * the released one lies now. ST_GONE: nothing is at `kept`. ST_STALE: something is at `to`.
+ * ST_ORPHAN: what is above `to` is no directory. */
+#define A_TRASH 0x1c /* at most 4,096 actions */
+#define TRASH_RESTORE 1 /* to a name that is free; parents are made */
+#define TRASH_REPLACE 2 /* the same; what stands there goes to .psync/trash/<label>.removed/<to> */
+#define TRASH_RELEASE 3 /* a conflict's loser becomes a removed object: <its label>.removed/<its path> */
+#define TRASH_PURGE 4   /* what is no directory, or an empty one, is gone for good */
 
 /*
  * OP:
@@ -219,5 +236,7 @@ enum status {
 #define A_SWEPT 0x95
 /* body: u64 free bytes for us, u64 total bytes, u64 free inodes, u64 total inodes */
 #define A_SPACE 0x96
+/* body: u8 more (there may be items behind the last one), u32 count, count * (bytes16 kept, STAT) */
+#define A_TRASHED 0x97
 
 #endif

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "live.h"
-#include "rename.h"
 
 #define TWIN_MAX 10000 /* numbers tried for a name that is taken */
 #define TREE_DEPTH_MAX 256
@@ -36,15 +35,31 @@ static size_t twin_name(char out[NAME_SIZE], struct bytes name, unsigned twin) {
   return head + tail;
 }
 
-/* Enters `name` below dir, making it; where something else has the name, its twin. */
-static int enter_dir(int dir, struct bytes name, struct buf *kept) {
+/* Gives a directory that was just made mode and owner of the live one at `path`, where there is one;
+ * psync itself must always be able to enter it. */
+static void take_after(struct site *site, int fd, struct bytes path) {
+  struct info info;
+  int live = path.len ? open_dir_path(site->root, path) : -1;
+  if (live < 0) return;
+  if (info_at(live, "", &info) == 0) {
+    bool owned = !site->replica->is_root_user || fchown(fd, info.uid, info.gid) == 0;
+    if (owned) fchmod(fd, info.mode | 0700);
+  }
+  close_fd(live);
+}
+
+/* Enters `name` below dir, making it; where something else has the name, its twin. `live` is the path
+ * of the directory for which it stands; empty: none. */
+static int enter_dir(struct site *site, int dir, struct bytes name, struct bytes live, struct buf *kept) {
   for (unsigned twin = 1; twin <= TWIN_MAX; twin++) {
     char text[NAME_SIZE];
     size_t len = twin_name(text, name, twin);
     int fd = site_open_dir(dir, text);
     if (fd < 0 && errno == ENOENT) {
-      if (mkdirat(dir, text, 0700) < 0 && errno != EEXIST) return -1;
+      bool made = mkdirat(dir, text, 0700) == 0;
+      if (!made && errno != EEXIST) return -1;
       fd = site_open_dir(dir, text);
+      if (made && fd >= 0) take_after(site, fd, live);
     }
     if (fd >= 0 && faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0) {
       buf_put(kept, text, len);
@@ -57,14 +72,17 @@ static int enter_dir(int dir, struct bytes name, struct buf *kept) {
   return -1;
 }
 
-static int place_in(struct site *site, const char *name, int dir, struct bytes last, struct buf *kept) {
-  struct info info;
-  if (info_at(site->stage, name, &info) < 0) return -1;
+struct keeping { /* what is to be kept */
+  struct end from;
+  uint8_t kind;
+};
+
+static int place_in(struct site *site, const struct keeping *what, int dir, struct bytes last, struct buf *kept) {
   for (unsigned twin = 1; twin <= TWIN_MAX; twin++) {
     char text[NAME_SIZE];
     size_t len = twin_name(text, last, twin);
-    struct end from = {site->stage, name}, to = {dir, text};
-    if (rename_noreplace(site, from, to, info.kind) == 0) {
+    struct end to = {dir, text};
+    if (rename_noreplace(site, what->from, to, what->kind) == 0) {
       buf_put(kept, text, len);
       return 0;
     }
@@ -83,27 +101,43 @@ static struct bytes next_name(struct bytes *path, bool *is_last) {
   return name;
 }
 
-int trash_keep(struct site *site, const char *name, enum trash_class class, struct bytes label, struct bytes path,
-               struct buf *kept) {
+/* Walks down from `dir`, which it closes, and puts the object at the end of `path`. */
+static int keep_below(struct site *site, const struct keeping *what, int dir, struct bytes path, struct buf *kept) {
+  struct bytes whole = path;
+  while (dir >= 0) {
+    bool is_last;
+    struct bytes part = next_name(&path, &is_last);
+    struct bytes live = {whole.data, (size_t)(part.data + part.len - whole.data)};
+    buf_u8(kept, '/');
+    int next = is_last ? place_in(site, what, dir, part, kept) : enter_dir(site, dir, part, live, kept);
+    close_fd(dir);
+    if (is_last) return next;
+    dir = next;
+  }
+  return -1;
+}
+
+int trash_keep_from(struct site *site, struct end from, uint8_t kind, struct trash_place place, struct buf *kept) {
   char top[NAME_SIZE];
-  int len = snprintf(top, sizeof top, "%.*s.%s", (int)label.len, (const char *)label.data,
-                     class == TRASH_REMOVED ? "removed" : "conflict");
+  int len = snprintf(top, sizeof top, "%.*s.%s", (int)place.label.len, (const char *)place.label.data,
+                     place.class == TRASH_REMOVED ? "removed" : "conflict");
   int trash = site_open_dir(site->own, "trash");
   if (trash < 0) return -1;
   kept->len = 0;
-  int dir = enter_dir(trash, (struct bytes){(uint8_t *)top, (size_t)len}, kept);
+  int dir = enter_dir(site, trash, (struct bytes){(uint8_t *)top, (size_t)len}, (struct bytes){0}, kept);
   close_fd(trash);
-  bool is_last = false;
-  while (dir >= 0) {
-    struct bytes part = next_name(&path, &is_last);
-    buf_u8(kept, '/');
-    int next = is_last ? place_in(site, name, dir, part, kept) : enter_dir(dir, part, kept);
-    close_fd(dir);
-    if (is_last && next == 0) return 0;
-    dir = is_last ? -1 : next;
-  }
+  if (dir >= 0 && keep_below(site, &(struct keeping){from, kind}, dir, place.path, kept) == 0) return 0;
   kept->len = 0;
   return -1;
+}
+
+int trash_keep(struct site *site, const char *name, enum trash_class class, struct bytes label, struct bytes path,
+               struct buf *kept) {
+  struct info info;
+  kept->len = 0;
+  if (info_at(site->stage, name, &info) < 0) return -1;
+  struct end from = {site->stage, name};
+  return trash_keep_from(site, from, info.kind, (struct trash_place){class, label, path}, kept);
 }
 
 void trash_drop(struct site *site, const char *name, const struct info *info, struct bytes label, struct bytes path) {

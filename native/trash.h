@@ -1,19 +1,29 @@
 /*
  * Where displaced objects go: kept in the trash, or on the list of what is dropped at the next
- * epoch's end (I2, I9). Nothing here is ever overwritten.
+ * epoch's end (I2, I9). Nothing here is ever overwritten. Directories that are made in the trash get
+ * mode and owner of the live ones for which they stand, so that a restore can give them back.
  */
 #ifndef PSYNC_TRASH_H
 #define PSYNC_TRASH_H
 
+#include "rename.h"
 #include "site.h"
 
 enum trash_class { TRASH_REMOVED, TRASH_CONFLICT };
+
+struct trash_place { /* where in the trash something is to lie */
+  enum trash_class class;
+  struct bytes label, path;
+};
 
 /* Renames .psync/stage/<name> to .psync/trash/<label>.<class>/<path>, or, where that is taken,
  * <path>~2 and so on. The place, below .psync/trash/, is put into *kept. Returns 0, or -1 with
  * errno: it stays in the stage, where a later sweep finds and keeps it. */
 int trash_keep(struct site *site, const char *name, enum trash_class class, struct bytes label, struct bytes path,
                struct buf *kept);
+
+/* The same for any object: renames `from`, which is `kind`. */
+int trash_keep_from(struct site *site, struct end from, uint8_t kind, struct trash_place place, struct buf *kept);
 
 /* Puts .psync/stage/<name>, which is `info`, on the list. */
 void trash_drop(struct site *site, const char *name, const struct info *info, struct bytes label, struct bytes path);

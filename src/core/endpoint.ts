@@ -12,6 +12,7 @@ import type { Stamp } from "./entry.ts";
 import type { Observation } from "./observation.ts";
 import type { RelPath } from "./path.ts";
 import type { CommitBatch, Expected, TransitionResult } from "./transition.ts";
+import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "./trash.ts";
 
 /** How the message of a `SetupError` begins when a root cannot be opened at all: missing, no directory. */
 export const CANNOT_OPEN_ROOT = "Cannot open root";
@@ -185,6 +186,18 @@ export interface Endpoint extends AsyncDisposable {
 
   /** Makes all that was committed durable and drops what was displaced as expected (an epoch's end). */
   sync(): Promise<void>;
+
+  /** A page of what lies in the trash; needs no `adopt`, and is empty where there is no trash. */
+  trashList(query: TrashQuery): Promise<TrashPage>;
+
+  /**
+   * Does what is asked for with what lies in the trash, in order; one result for each. What is given
+   * back is reported by `events`, as if a user had put it there.
+   */
+  trashAct(actions: readonly TrashAction[]): Promise<readonly TrashResult[]>;
+
+  /** The space of the root's file system. */
+  space(): Promise<Space>;
 
   /** What this endpoint reports by itself. Read by one reader; ends when the endpoint is disposed of. */
   events(): AsyncIterable<EndpointEvent>;

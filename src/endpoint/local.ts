@@ -24,6 +24,7 @@ import { compileIgnore } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
 import type { CommitBatch, Transition, TransitionResult } from "../core/transition.ts";
+import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
 import { Applier, type RawDone } from "../replica/applier.ts";
 import { Batches } from "../replica/batches.ts";
 import { type Committed, Committer, TrashLabels } from "../replica/committer.ts";
@@ -36,6 +37,7 @@ import { Looker, OwnerNaming } from "../replica/looker.ts";
 import { STATUS } from "../replica/native_format.ts";
 import { Owners } from "../replica/owners.ts";
 import { Reporter } from "../replica/reporter.ts";
+import { TrashCan } from "../replica/trash_can.ts";
 import { Watcher } from "../replica/watcher.ts";
 
 /** What a local endpoint is opened with, besides what every endpoint is. */
@@ -62,6 +64,7 @@ interface Parts {
   readonly known: KnownStamps;
   readonly naming: OwnerNaming;
   readonly labels: TrashLabels;
+  readonly trash: TrashCan;
 }
 
 const log = logger("endpoint", "local");
@@ -116,6 +119,7 @@ export class LocalEndpoint implements Endpoint {
         known,
         naming,
         labels,
+        trash: new TrashCan({ applier, labels }),
         lister: new Lister({ watcher, looker, counter, naming, ignore }),
         committer: new Committer({ applier, counter, naming, labels }),
         batches: openBatches({ applier, reporter, counter }),
@@ -210,6 +214,18 @@ export class LocalEndpoint implements Endpoint {
 
   async sync(): Promise<void> {
     this.#check(await this.#parts.applier.sync(), "make durable what was committed to root");
+  }
+
+  trashList(query: TrashQuery): Promise<TrashPage> {
+    return this.#parts.trash.list(query);
+  }
+
+  trashAct(actions: readonly TrashAction[]): Promise<readonly TrashResult[]> {
+    return this.#parts.trash.act(actions);
+  }
+
+  space(): Promise<Space> {
+    return this.#parts.trash.space();
   }
 
   events(): AsyncIterable<EndpointEvent> {

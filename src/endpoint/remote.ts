@@ -22,8 +22,9 @@ import type {
   SupplyResult,
 } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
-import { compareNames, nameOf, parentOf, type RelPath } from "../core/path.ts";
+import { compareNames, comparePaths, nameOf, parentOf, type RelPath } from "../core/path.ts";
 import type { CommitBatch, Transition, TransitionResult } from "../core/transition.ts";
+import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
 import { Caller } from "../wire/caller.ts";
 import type { ByteStreams } from "../wire/channel.ts";
 import { joinListings, PROTOCOL_HASH } from "../wire/message.ts";
@@ -162,6 +163,25 @@ export class RemoteEndpoint implements Endpoint {
     await this.#call("sync", { head: null, items: [] });
   }
 
+  async trashList(query: TrashQuery): Promise<TrashPage> {
+    const { head, items } = await this.#call("trashList", { head: query, items: [] });
+    requireRising(items.map(({ kept }) => kept), query.after);
+    return { ...head, items };
+  }
+
+  async trashAct(actions: readonly TrashAction[]): Promise<readonly TrashResult[]> {
+    const pieces = { bytesOf: actionBytes, maxBytes: QUESTION_MAX_BYTES, atOnce: 1 };
+    return await this.#inPieces(actions, pieces, async (items) => {
+      const { items: results } = await this.#caller.call("trashAct", { head: null, items });
+      requireCount(results, items);
+      return results;
+    });
+  }
+
+  async space(): Promise<Space> {
+    return (await this.#call("space", { head: null, items: [] })).head;
+  }
+
   async *events(): AsyncGenerator<EndpointEvent> {
     try {
       yield* this.#caller.events();
@@ -249,6 +269,21 @@ function transitionBytes(transition: Transition): number {
   if (transition.kind === "move") return transition.from.length + transition.to.length + 2 * ITEM_BYTES;
   const content = transition.kind === "put" && transition.content?.kind === "inline" ? transition.content.bytes : null;
   return transition.path.length + 2 * ITEM_BYTES + (content?.length ?? 0);
+}
+
+/** A page goes on behind the one before, in order: else its reader would never come to an end. */
+function requireRising(places: readonly string[], after: string | null): void {
+  let last = after;
+  for (const place of places) {
+    if (last !== null && comparePaths(last as RelPath, place as RelPath) >= 0) {
+      throw new ProtocolError("Cannot use page of the trash: its items are not in order");
+    }
+    last = place;
+  }
+}
+
+function actionBytes(action: TrashAction): number {
+  return action.kept.length + (action.kind === "restore" ? action.to.length : 0) + ITEM_BYTES;
 }
 
 function requireCount(answers: readonly unknown[], questions: readonly unknown[]): void {

@@ -104,6 +104,12 @@ class Service {
       adopt: this.#on(async (endpoint, { head }) => done(await endpoint.adopt(head))),
       releaseLock: this.#on(async (endpoint) => done(await endpoint.releaseLock())),
       setCompareOwners: this.#on(async (endpoint, { head }) => done(await endpoint.setCompareOwners(head.on))),
+      trashList: this.#on(async (endpoint, { head }) => {
+        const { items, ...rest } = await endpoint.trashList(head);
+        return { head: rest, items };
+      }),
+      trashAct: this.#on(async (endpoint, { items }) => plain(await endpoint.trashAct(items))),
+      space: this.#on(async (endpoint) => ({ head: await endpoint.space(), items: [] })),
       sync: this.#on(async (endpoint) => done(await endpoint.sync())),
     };
   }

@@ -24,6 +24,8 @@ import {
   encodeStatfs,
   encodeSupply,
   encodeSweep,
+  encodeTrash,
+  encodeTrashList,
   encodeUnlock,
   FORMAT_VERSION,
   type RawCommitted,
@@ -31,6 +33,7 @@ import {
   type RawLooked,
   type RawOp,
   type RawResult,
+  type RawTrashAction,
 } from "./native_format.ts";
 import { NativeProcess } from "./native_process.ts";
 
@@ -153,6 +156,21 @@ export class Applier implements AsyncDisposable {
   /** The free space of the root's file system. */
   space(): Promise<Extract<ApplyRecord, { kind: "space" }>> {
     return this.#call("space", encodeStatfs);
+  }
+
+  /** Lists a part of the trash. */
+  trashList(
+    query: { readonly classes: number; readonly limit: number; readonly after: string },
+  ): Promise<Extract<ApplyRecord, { kind: "trashed" }>> {
+    return this.#call("trashed", (id) => encodeTrashList(id, query));
+  }
+
+  /** Does what is asked for with what lies in the trash; one answer for each, in order. */
+  async trash(
+    request: { readonly label: string; readonly actions: readonly RawTrashAction[] },
+  ): Promise<readonly RawCommitted[]> {
+    const { committed } = await this.#call("committed", (id) => encodeTrash(id, request));
+    return sameCount(committed, request.actions.length);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

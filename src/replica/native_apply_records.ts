@@ -31,6 +31,8 @@ const A_RELEASE = 0x17;
 const A_SYNC = 0x18;
 const A_SWEEP = 0x19;
 const A_STATFS = 0x1a;
+const A_TRASH_LIST = 0x1b;
+const A_TRASH = 0x1c;
 const A_READY = 0x90;
 const A_DONE = 0x91;
 const A_LOOKED = 0x92;
@@ -38,6 +40,7 @@ const A_COMMITTED = 0x93;
 const A_RESULTS = 0x94;
 const A_SWEPT = 0x95;
 const A_SPACE = 0x96;
+const A_TRASHED = 0x97;
 
 const LOOK_DIGEST = 1;
 const LOOKED_DIGEST = 1;
@@ -179,6 +182,23 @@ export interface RawResult {
   readonly stat: RawStat;
 }
 
+/** TRASH_*: what is done with what lies in the trash. */
+export const TRASH = { restore: 1, replace: 2, release: 3, purge: 4 } as const;
+
+/** One action of A_TRASH. */
+export interface RawTrashAction {
+  /** One of `TRASH`. */
+  readonly what: number;
+  readonly kept: string;
+  readonly to: string;
+}
+
+/** One item of A_TRASHED. */
+export interface RawTrashed {
+  readonly kept: string;
+  readonly stat: RawStat;
+}
+
 /** What `psync-native apply` says. */
 export type ApplyRecord =
   | ApplyReady
@@ -187,6 +207,7 @@ export type ApplyRecord =
   | { readonly kind: "committed"; readonly committed: readonly RawCommitted[] }
   | { readonly kind: "results"; readonly results: readonly RawResult[] }
   | { readonly kind: "swept"; readonly kept: readonly string[] }
+  | { readonly kind: "trashed"; readonly hasMore: boolean; readonly items: readonly RawTrashed[] }
   | {
     readonly kind: "space";
     readonly freeBytes: bigint;
@@ -326,6 +347,24 @@ export function encodeStatfs(id: number): Uint8Array<ArrayBuffer> {
   return encodeBare(A_STATFS, id);
 }
 
+/** A_TRASH_LIST: asks for the items behind `after`. */
+export function encodeTrashList(
+  id: number,
+  query: { readonly classes: number; readonly limit: number; readonly after: string },
+): Uint8Array<ArrayBuffer> {
+  return new RecordWriter(A_TRASH_LIST, id).u8(query.classes).u32(query.limit).text16(query.after).finish();
+}
+
+/** A_TRASH: gives back, releases, purges; `label` names where what is displaced will lie. */
+export function encodeTrash(
+  id: number,
+  request: { readonly label: string; readonly actions: readonly RawTrashAction[] },
+): Uint8Array<ArrayBuffer> {
+  const writer = new RecordWriter(A_TRASH, id).text16(request.label).u32(request.actions.length);
+  for (const { what, kept, to } of request.actions) writer.u8(what).text16(kept).text16(to);
+  return writer.finish();
+}
+
 function readOptional(r: RecordReader): string | null {
   const isThere = r.bool();
   const text = r.text32();
@@ -429,6 +468,12 @@ export function decodeApplyRecord({ type, body }: NativeRecord): ApplyRecord {
         totalBytes: r.u64(),
         freeInodes: r.u64(),
         totalInodes: r.u64(),
+      }));
+    case A_TRASHED:
+      return readBody("A_TRASHED", body, (r) => ({
+        kind: "trashed",
+        hasMore: r.bool(),
+        items: r.many((each) => ({ kept: each.text16(), stat: each.stat() })),
       }));
     case R_FATAL:
       return readBody("R_FATAL", body, readFatal);

@@ -114,6 +114,15 @@ export const METHODS = {
     request: { head: struct<{ readonly on: boolean }>({ on: bool }), item: none },
     reply: empty,
   }),
+  trashList: method(0x1b, {
+    request: { head: values.trashQuery, item: none },
+    reply: { head: values.trashPageHead, item: values.trashItem },
+  }),
+  trashAct: method(0x1c, {
+    request: { head: nothing, item: values.trashAction },
+    reply: { head: nothing, item: values.trashResult },
+  }),
+  space: method(0x1d, { request: empty, reply: { head: values.space, item: none } }),
 } as const;
 
 /** The name of a method. */

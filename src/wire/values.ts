@@ -33,6 +33,7 @@ import {
   ROOT,
 } from "../core/path.ts";
 import type { Content, Expected, Transition, TransitionResult } from "../core/transition.ts";
+import type { Space, TrashAction, TrashItem, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
 import {
   bool,
   bytes,
@@ -218,6 +219,44 @@ export const transitionResult: Codec<TransitionResult> = union<TransitionResult>
   gone: refused,
   failed: { ended: varint, reason, detail: shortText },
 });
+
+/** Which items of the trash are asked for. */
+export const trashQuery: Codec<TrashQuery> = struct<TrashQuery>({
+  only: option(oneOf(["removed", "conflict"])),
+  after: option(trashPath),
+});
+
+/** The head of a page of the trash. */
+export const trashPageHead: Codec<Omit<TrashPage, "items">> = struct<Omit<TrashPage, "items">>({ hasMore: bool });
+
+/** An item of the trash. */
+export const trashItem: Codec<TrashItem> = struct<TrashItem>({
+  kept: trashPath,
+  kind: oneOf(["file", "dir", "link", "other"]),
+  sizeBytes: varint,
+  mtimeNs: i64,
+});
+
+/** What is to be done with an item of the trash. */
+export const trashAction: Codec<TrashAction> = union<TrashAction>({
+  restore: { kept: trashPath, to: entryPath, replaces: bool },
+  release: { kept: trashPath },
+  purge: { kept: trashPath },
+});
+
+/** What became of an action on the trash. */
+export const trashResult: Codec<TrashResult> = union<TrashResult>({
+  done: { kept: option(trashPath) },
+  gone: {},
+  taken: {},
+  busy: {},
+  orphan: {},
+  "not-empty": {},
+  failed: { reason, detail: shortText },
+});
+
+/** The space of a file system. */
+export const space: Codec<Space> = struct<Space>({ freeBytes: varint, totalBytes: varint });
 
 /** A listing as it travels: its head, then each entry on its own, so that no frame is too large. */
 export type ListingPart =

@@ -23,6 +23,7 @@ import type { Entry, Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
 import { compareNames, joinPath, type Name, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
 import type { CommitBatch, Expected, Transition, TransitionResult } from "../../src/core/transition.ts";
+import type { Space, TrashAction, TrashPage, TrashResult } from "../../src/core/trash.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { MemoryTree, Node } from "./tree.ts";
 
@@ -78,6 +79,19 @@ export class MemoryEndpoint implements Endpoint {
     this.#dead = true;
     this.tree.onChange = () => {};
     this.#events.close(new EndpointLostError("cut"));
+  }
+
+  /** No box empties its trash. */
+  trashList(): Promise<TrashPage> {
+    return Promise.resolve({ items: [], hasMore: false });
+  }
+
+  trashAct(actions: readonly TrashAction[]): Promise<readonly TrashResult[]> {
+    return Promise.resolve(actions.map(() => ({ kind: "gone" })));
+  }
+
+  space(): Promise<Space> {
+    return Promise.resolve({ freeBytes: 1e9, totalBytes: 1e9 });
   }
 
   setCompareOwners(): Promise<void> {

@@ -9,6 +9,7 @@ import { batchesSuite } from "./suite_batches.ts";
 import { commitSuite } from "./suite_commit.ts";
 import { eventsSuite } from "./suite_events.ts";
 import { lookSuite } from "./suite_look.ts";
+import { trashSuite } from "./suite_trash.ts";
 import type { OpenEndpoint, RegisterTest } from "./world.ts";
 
 /** Registers every test of the contract for one door. */
@@ -18,4 +19,5 @@ export function endpointSuite(name: string, open: OpenEndpoint): void {
   commitSuite(test);
   eventsSuite(test);
   batchesSuite(test);
+  trashSuite(test);
 }

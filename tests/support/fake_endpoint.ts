@@ -107,6 +107,21 @@ export class FakeEndpoint implements Endpoint {
     return Promise.resolve();
   }
 
+  trashList: Endpoint["trashList"] = (query) => {
+    this.#note("trashList", query);
+    return Promise.resolve({ items: [], hasMore: false });
+  };
+
+  trashAct: Endpoint["trashAct"] = (actions) => {
+    this.#note("trashAct", actions);
+    return Promise.resolve(actions.map(() => ({ kind: "done" as const, kept: null })));
+  };
+
+  space: Endpoint["space"] = () => {
+    this.#note("space", null);
+    return Promise.resolve({ freeBytes: 1_000, totalBytes: 2_000 });
+  };
+
   events(): AsyncIterable<EndpointEvent> {
     return this.#events;
   }

@@ -235,6 +235,45 @@ export const messages = {
     },
     reply: { head: fc.constant(null), items: fc.constant([]) },
   },
+  trashList: {
+    request: {
+      head: fc.record({
+        only: fc.constantFrom("removed" as const, "conflict" as const, null),
+        after: fc.option(entryPath, { nil: null }),
+      }),
+      items: fc.constant([]),
+    },
+    reply: {
+      head: fc.record({ hasMore: fc.boolean() }),
+      items: fc.array(fc.record({
+        kept: entryPath,
+        kind: fc.constantFrom("file" as const, "dir" as const, "link" as const, "other" as const),
+        sizeBytes: counter,
+        mtimeNs: i64,
+      })),
+    },
+  },
+  trashAct: {
+    request: {
+      head: fc.constant(null),
+      items: fc.array(fc.oneof(
+        fc.record({ kind: fc.constant("restore" as const), kept: entryPath, to: entryPath, replaces: fc.boolean() }),
+        fc.record({ kind: fc.constantFrom("release" as const, "purge" as const), kept: entryPath }),
+      )),
+    },
+    reply: {
+      head: fc.constant(null),
+      items: fc.array(fc.oneof(
+        fc.record({ kind: fc.constant("done" as const), kept }),
+        fc.record({ kind: fc.constantFrom("gone" as const, "taken", "busy", "orphan", "not-empty") }),
+        fc.record({ kind: fc.constant("failed" as const), reason, detail: text }),
+      )),
+    },
+  },
+  space: {
+    request: { head: fc.constant(null), items: fc.constant([]) },
+    reply: { head: fc.record({ freeBytes: counter, totalBytes: counter }), items: fc.constant([]) },
+  },
   setCompareOwners: {
     request: { head: fc.record({ on: fc.boolean() }), items: fc.constant([]) },
     reply: { head: fc.constant(null), items: fc.constant([]) },
