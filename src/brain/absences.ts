@@ -92,8 +92,9 @@ export class Absences {
   }
 
   #brake(missing: readonly Missing[]): Missing[] {
-    const passed: Missing[] = missing.filter(({ path }) => this.#released.has(path));
-    const judged = missing.filter(({ path }) => !this.#released.has(path));
+    const isApproved = (path: RelPath) => this.#released.has(path) || this.#context.recovery.removals.has(path);
+    const passed: Missing[] = missing.filter(({ path }) => isApproved(path));
+    const judged = missing.filter(({ path }) => !isApproved(path));
     const known = this.#context.archive.count();
     const removals = judged.reduce((sum, { path }) => sum + 1 + this.#countBelow(path), 0);
     if (!mustHold(removals, known)) return [...passed, ...judged];

@@ -19,6 +19,7 @@ import type { NewsBoard } from "./news.ts";
 import type { RecentMoves } from "./recent_moves.ts";
 import type { Report } from "./report.ts";
 import type { RetryList } from "./retry.ts";
+import type { Recovery } from "./rolled_back.ts";
 import type { Status } from "./status.ts";
 
 /** One value for each side. */
@@ -39,6 +40,8 @@ export interface PairContext {
   /** How often a rename to a path was refused; after MOVE_ATTEMPTS it is a new name and a removal. */
   readonly moveAttempts: Map<RelPath, number>;
   readonly moves: RecentMoves;
+  /** What a power cut left to be known. */
+  readonly recovery: Recovery;
   readonly status: Status;
   readonly report: Report;
   readonly ignore: Ignore;

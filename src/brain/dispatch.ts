@@ -105,6 +105,7 @@ export class Dispatcher {
     return {
       archive,
       offsetNs,
+      winner: (path) => this.#context.recovery.winners.get(path) ?? null,
       seenObjects: this.#seenObjects,
       isEvidence: (side, sighting) => this.#context.evidence[side].holds(sighting.observation),
       sighting: (side, path) => this.#sighting(side, path),
@@ -180,6 +181,7 @@ export class Dispatcher {
   }
 
   #settled(news: News): void {
+    this.#context.recovery.winners.delete(news.path);
     this.#context.retry.settle(news.path);
     this.#context.status.fine(news.path);
   }
@@ -237,7 +239,7 @@ export class Dispatcher {
       entry: change.entry,
       row,
       stamps: stampsOf(news, row),
-      conflict: taskConflict(change),
+      conflict: taskConflict(change, { isCrash: this.#context.recovery.winners.has(news.path) }),
       steps: sides.length,
       onEnd: (ended) => this.#ended(ended, change),
     });
@@ -306,6 +308,7 @@ export class Dispatcher {
     this.#tried.delete(task.path);
     // A directory that was put back for what lives in it: what else it held is gone on one side.
     if (change.clash?.why === "edit-remove" && change.entry?.kind === "dir") this.#context.rescan(task.path);
+    if (refusal === null) this.#context.recovery.winners.delete(task.path);
     if (refusal === null) this.#count(task, change);
     else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
     else if (refusal.result.kind === "not-empty") {
@@ -370,9 +373,10 @@ function expectedAt(views: Views, row: ArchiveRow | null, side: Side): Expected 
   return expected;
 }
 
-function taskConflict(change: Change): TaskConflict | null {
+function taskConflict(change: Change, { isCrash }: { readonly isCrash: boolean }): TaskConflict | null {
   const clash = change.clash;
   if (clash === null || clash.loser === null) return null;
+  if (isCrash) return { loser: clash.loser, why: "rolled-back" };
   return { loser: clash.loser, why: clash.why === "first-sync" ? "both-created" : "both-changed" };
 }
 

@@ -1,6 +1,7 @@
 /**
- * Epochs of durability: some seconds after something was committed both sides are asked to make it
- * durable, and drop what was displaced as expected (I12).
+ * Epochs of durability: some seconds after something was recorded both sides are asked to make it
+ * durable, and drop what was displaced as expected; the archive then forgets the earlier states of
+ * what had been recorded when they were asked (I12).
  * @module
  */
 import type { Timer } from "../base/clock.ts";
@@ -20,7 +21,7 @@ export class EpochKeeper {
     this.#context = context;
   }
 
-  /** Notes that something was committed. */
+  /** Notes that something was committed or recorded. */
   touched(): void {
     this.#isOpen = true;
     this.#timer ??= this.#context.clock.after(EPOCH_MS, () => {
@@ -47,8 +48,11 @@ export class EpochKeeper {
 
   async #syncBoth(): Promise<void> {
     try {
-      const { left, right } = this.#context.endpoints;
+      const { archive, endpoints: { left, right } } = this.#context;
+      const end = archive.epochEnd();
+      if (end === 0) return;
       await Promise.all([left.sync(), right.sync()]);
+      archive.transact(() => archive.closeEpoch(end));
     } catch (error) {
       this.#context.fail(error);
     }

@@ -23,6 +23,7 @@ import { CommitLane } from "./lane.ts";
 import { NewsBoard } from "./news.ts";
 import { RecentMoves } from "./recent_moves.ts";
 import { RetryList } from "./retry.ts";
+import { examineEpoch, Recovery } from "./rolled_back.ts";
 import { Scanner } from "./scan.ts";
 import { lookAgain } from "./task.ts";
 
@@ -125,6 +126,7 @@ export class Pair {
       retry,
       findsRenames: () => this.#findsRenames,
       moves: new RecentMoves(clock),
+      recovery: new Recovery(),
       moveAttempts: new Map<RelPath, number>(),
       fail: (error: unknown) => this.#stop(error),
       rescan: (dir: RelPath) => this.#scanner.request(dir),
@@ -144,6 +146,7 @@ export class Pair {
 
   async #firstScan(): Promise<void> {
     try {
+      await examineEpoch(this.#context);
       await this.#scanner.runFirst();
       await this.#quiet();
       this.#findsRenames = true;
@@ -202,6 +205,7 @@ export class Pair {
 
   /** Resolves to true when there may be work, to false at the end. */
   async #next(): Promise<boolean> {
+    if (this.#context.archive.epochEnd() !== 0) this.#epoch.touched();
     this.#settleWaiters();
     this.#progress();
     if (!this.#isAwake && !this.#stopped) await new Promise<void>((resolve) => this.#wake = resolve);

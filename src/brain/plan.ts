@@ -42,6 +42,8 @@ export type Views = Readonly<Record<Side, View>>;
 export interface PlanContext extends MoveContext {
   readonly isEvidence: (side: Side, sighting: Sighting) => boolean;
   readonly offsetNs: bigint;
+  /** The side that wins a conflict at this path, whatever came later: the other one crashed. */
+  readonly winner: (path: RelPath) => Side | null;
   /** Whether something new is known below a directory. */
   readonly hasLifeBelow: (dir: RelPath) => boolean;
 }
@@ -59,7 +61,7 @@ export function planPath(news: News, context: PlanContext, options: { readonly m
   const views = { left: viewOf(row, "left", news.left), right: viewOf(row, "right", news.right) };
   const blocked = SIDES.find((side) => views[side].kind === "blocked");
   if (blocked !== undefined) return { kind: "blocked", side: blocked, sighting: news[blocked]! };
-  const later = laterSide(news.left, news.right, context.offsetNs);
+  const later = context.winner(news.path) ?? laterSide(news.left, news.right, context.offsetNs);
   const isNeeded = row?.entry.kind === "dir" && isOneSided(views) && context.hasLifeBelow(news.path);
   const decision = reconcile({ base: row, left: views.left, right: views.right, later, isNeeded });
   return planDecision(decision, { news, row, views });
