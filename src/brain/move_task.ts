@@ -16,7 +16,7 @@ import type { PairContext } from "./context.ts";
 import type { MoveFinding } from "./moves.ts";
 import type { News } from "./news.ts";
 import { BUSY_LIMIT_MS } from "./retry.ts";
-import { lookAgain, NO_STAMP, recordConflict } from "./task.ts";
+import { hasRecordedParent, lookAgain, lookAtParent, NO_STAMP, recordConflict } from "./task.ts";
 
 /** A rename that was found. */
 export type FoundMove = Extract<MoveFinding, { kind: "move" }>;
@@ -62,12 +62,19 @@ interface MoveUnderWay {
 function settleMove(context: PairContext, work: MoveUnderWay, result: TransitionResult): void {
   const { move, target, found } = work;
   for (const path of [move.from, move.to]) context.evidence[target].note(path, result.ended);
-  if (result.kind === "done") return recordMove(context, work, result.stamp);
+  if (result.kind === "done") {
+    return canBeRecorded(context, move) ? recordMove(context, work, result.stamp) : lookAtBoth(context, work);
+  }
   if (result.kind === "stale-kept" && result.kept !== null) {
     const [left, right] = target === "left" ? [null, found.row.entry] : [found.row.entry, null];
     recordConflict(context, { path: move.to, loser: target, why: "unexpected-find", kept: result.kept, left, right });
   }
   refuseMove(context, work, result);
+}
+
+/** Whether the row is still there, and the archive knows the directory to which it is to go. */
+function canBeRecorded(context: PairContext, move: Move): boolean {
+  return context.archive.get(move.from) !== null && hasRecordedParent(context, move.to);
 }
 
 /** The row follows; what either side changed besides the name is then news at the new name. */
@@ -116,6 +123,12 @@ function refuseMove(context: PairContext, work: MoveUnderWay, result: Transition
   // Seen again, it may still be a rename (of what was edited meanwhile); after some attempts it
   // becomes a new name and a removal.
   context.moveAttempts.set(move.to, (context.moveAttempts.get(move.to) ?? 0) + 1);
+  lookAtBoth(context, work);
+}
+
+/** What stands at both names is found anew, and the directory of the new one before it. */
+function lookAtBoth(context: PairContext, { move, found }: MoveUnderWay): void {
   for (const path of [move.from, move.to]) lookAgain(context, path, ["left", "right"]);
-  if (work.found.row.entry.kind === "dir") context.rescan(move.to);
+  if (!hasRecordedParent(context, move.to)) lookAtParent(context, move.to);
+  if (found.row.entry.kind === "dir") context.rescan(move.to);
 }

@@ -189,7 +189,7 @@ export class Scanner {
   /** Whether the directory of a path is in the archive: below one that was skipped nothing is told. */
   #hasParent(path: RelPath): boolean {
     const parent = parentOf(path);
-    return parent === ROOT || this.#context.archive.get(parent) !== null;
+    return parent === ROOT || this.#context.archive.get(parent)?.entry.kind === "dir";
   }
 }
 

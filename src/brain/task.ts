@@ -169,10 +169,10 @@ export function lookAgain(context: PairContext, path: RelPath, sides: readonly S
   }
 }
 
-/** Whether the directory of a path is in the archive: only then can the path be recorded. */
+/** Whether the archive knows the directory of a path, as a directory: only then can the path be recorded. */
 export function hasRecordedParent(context: PairContext, path: RelPath): boolean {
   const parent = parentOf(path);
-  return parent === ROOT || context.archive.get(parent) !== null;
+  return parent === ROOT || context.archive.get(parent)?.entry.kind === "dir";
 }
 
 /** What cannot be recorded yet is looked at again after its directory. */

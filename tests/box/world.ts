@@ -7,7 +7,9 @@
  */
 import type { RelPath } from "../../src/core/path.ts";
 import type { Side } from "../../src/core/problem.ts";
+import type { Endpoint } from "../../src/core/endpoint.ts";
 import { compileIgnore } from "../../src/core/ignore.ts";
+import type { PairSettings } from "../../src/brain/context.ts";
 import { Pair } from "../../src/brain/pair.ts";
 import type { Report } from "../../src/brain/report.ts";
 import { Status } from "../../src/brain/status.ts";
@@ -28,6 +30,9 @@ export interface WorldOptions {
   readonly seed: number;
   readonly names?: readonly string[];
   readonly faults?: Faults;
+  /** Stands between the brain and an endpoint. */
+  readonly wrap?: (side: Side, endpoint: Endpoint) => Endpoint;
+  readonly settings?: Partial<PairSettings>;
 }
 
 /** One run. */
@@ -70,15 +75,16 @@ export class World {
     this.#endpoints = endpoints;
     this.#stop = new AbortController();
     this.isFirstSynced = false;
+    const { wrap = (_, endpoint) => endpoint, settings } = this.#options;
     const pair = new Pair({
-      endpoints,
+      endpoints: { left: wrap("left", endpoints.left), right: wrap("right", endpoints.right) },
       archive: this.archive,
       status: this.status,
       report: silent,
       ignore: compileIgnore([]),
       clock: this.clock,
       offsetNs: 0n,
-      settings: { force: false, skipInitialSync: false, run: ++this.#run },
+      settings: { force: false, skipInitialSync: false, run: ++this.#run, ...settings },
       runRsync: () => Promise.resolve({ exitCode: 23, stderr: "" }),
       onFirstSync: () => this.isFirstSynced = true,
     });
@@ -87,6 +93,12 @@ export class World {
     this.#pair = pair;
   }
   #pair: Pair | null = null;
+
+  /** The pair at work. */
+  get pair(): Pair {
+    if (this.#pair === null) throw new Error("psync was not started");
+    return this.#pair;
+  }
 
   /** Cuts both links wherever things are. */
   async kill(): Promise<unknown> {
@@ -206,6 +218,13 @@ export class World {
     };
     walk(node);
     tree.free(node);
+  }
+
+  /** Where losers of conflicts lie, as this life of the endpoints told it. */
+  keptConflicts(): string[] {
+    return SIDES.flatMap((side) => this.#endpoints![side].trash.map((kept, i) => ({ kept, i })))
+      .filter(({ kept }) => kept.disposal === "conflict")
+      .map(({ kept, i }) => `${i + 1}.${kept.disposal}/${kept.path}`);
   }
 
   /** What is wrong at rest; empty: nothing. */

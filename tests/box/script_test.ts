@@ -1,0 +1,87 @@
+/**
+ * What went wrong once, or nearly: short scripts for two users, each under many seeds.
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import type { RelPath } from "../../src/core/path.ts";
+import { Script } from "./script.ts";
+
+/** Both sides hold `d` with `x` and `y`. */
+async function withTree(run: Script): Promise<void> {
+  run.mkdir("left", "d");
+  run.write("left", "d/x", "x-1");
+  run.write("left", "d/y", "y-22");
+  run.world.start();
+  await run.rest();
+}
+
+Deno.test("a rename into a directory that both sides have just made does not end psync", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("right", "events");
+    run.mkdir("right", "n");
+    run.mkdir("left", "n");
+    run.rename("left", "d", "n/d");
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.failure, null);
+  });
+});
+
+Deno.test("a file that became the same directory on both sides does not end psync", async () => {
+  await Script.everywhere(async (run) => {
+    run.write("left", "n", "file");
+    run.world.start();
+    await run.rest();
+    for (const side of ["left", "right"] as const) {
+      run.remove(side, "n");
+      run.mkdir(side, "n");
+      run.write(side, "n/x", `x-${side}`);
+    }
+    await run.rest();
+    assertEquals(run.world.failure, null);
+  });
+});
+
+Deno.test("a directory that is removed while something is renamed out of it does not end psync", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("right", "commit", "after");
+    run.rename("left", "d/x", "e");
+    await run.go();
+    run.remove("left", "d");
+    run.remove("right", "d");
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.failure, null);
+  });
+});
+
+Deno.test("an edit that waits is not forgotten when the other side renames its directory", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("left", "commit");
+    run.write("right", "d/x", "x-333");
+    await run.go();
+    run.write("right", "d/x", "x-4444");
+    await run.go();
+    run.rename("left", "d", "e");
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.trees.left.find("e/x" as RelPath)?.text, "x-4444");
+  });
+});
+
+Deno.test("an edit that waits for its directory is not forgotten when the other side renames that", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("left", "commit", "after");
+    run.chmod("right", "d", 0o700);
+    await run.go();
+    run.write("right", "d/x", "x-4444");
+    await run.go();
+    run.rename("left", "d", "e");
+    await run.go();
+    await run.rest();
+  });
+});
