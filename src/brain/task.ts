@@ -84,6 +84,9 @@ export class Task {
   }
 
   #end(): void {
+    const { conflict } = this.options;
+    // I9: the loser was displaced and is listed, even where the winner's own step was refused.
+    if (conflict !== null && this.#kept !== null) this.#recordConflict(conflict, this.#kept);
     if (this.#refused === null) this.#record();
     else this.#refuse(this.#refused.side, this.#refused.result);
     this.options.onEnd(this);
@@ -91,13 +94,12 @@ export class Task {
 
   #record(): void {
     const { archive, status, retry } = this.#context;
-    const { entry, conflict } = this.options;
+    const { entry } = this.options;
     if (entry !== null && !hasRecordedParent(this.#context, this.path)) return lookAtParent(this.#context, this.path);
     if (entry === null) archive.remove(this.path);
     else archive.put(this.path, { entry, left: this.#stamps.left ?? NO_STAMP, right: this.#stamps.right ?? NO_STAMP });
     retry.settle(this.path);
     status.fine(this.path);
-    if (conflict !== null && this.#kept !== null) this.#recordConflict(conflict, this.#kept);
     if (this.#dirty !== null) lookAgain(this.#context, this.path, [this.#dirty]);
   }
 

@@ -2,7 +2,7 @@
  * What went wrong once, or nearly: short scripts for two users, each under many seeds.
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { RelPath } from "../../src/core/path.ts";
 import { Script } from "./script.ts";
 
@@ -83,5 +83,32 @@ Deno.test("an edit that waits for its directory is not forgotten when the other 
     run.rename("left", "d", "e");
     await run.go();
     await run.rest();
+  });
+});
+
+Deno.test("the loser of a conflict is listed though the winner is written to meanwhile", async () => {
+  await Script.everywhere(async (run) => {
+    run.write("left", "p", "p-1");
+    run.world.start();
+    await run.rest();
+    run.hold("left", "events");
+    run.hold("right", "events");
+    run.write("right", "p", "p-22");
+    run.chmod("right", "p", 0o600);
+    await run.go();
+    run.let("right", "events");
+    run.hold("left", "commit");
+    run.hold("right", "commit");
+    await run.go();
+    run.write("left", "p", "p-333");
+    await run.go();
+    run.letAll();
+    run.hold("left", "commit");
+    await run.go();
+    run.write("left", "p", "p-4444");
+    await run.rest();
+    const kept = new Set(run.world.archive.conflicts().map(({ kept }) => kept));
+    assert(run.world.trees.left.find("p" as RelPath)?.text !== undefined);
+    for (const name of run.world.keptConflicts()) assert(kept.has(name), `not listed: ${name}`);
   });
 });
