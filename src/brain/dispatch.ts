@@ -134,7 +134,7 @@ export class Dispatcher {
 
   #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
     const { board } = this.#context;
-    log.debug("plan", { path: news.path, plan: plan.kind, ...describe(news, plan) });
+    log.debug("plan", () => ({ path: news.path, plan: plan.kind, ...describe(news, plan) }));
     if (plan.kind !== "look" && plan.kind !== "move" && plan.kind !== "after") this.#decided(news);
     switch (plan.kind) {
       case "settled":

@@ -32,6 +32,8 @@ const SIDES = ["left", "right"] as const;
 const POLL_MS = 30_000;
 /** Progress is reported at most this often. */
 const PROGRESS_MS = 100;
+/** How long users who never pause can hold up the end of a scan. */
+const UNQUIET_MS = 30_000;
 /** The board has room again for a scan below this number of paths. */
 const ROOM_PATHS = 2_000;
 
@@ -230,20 +232,16 @@ export class Pair {
   }
 
   /**
-   * Resolves when all that is known now is settled; what users change meanwhile is not waited for.
+   * Resolves when everything that is known is settled. Where users never pause it resolves, after a
+   * while, when at least what was known at first is settled as far as can be told.
    */
   #quiet(): Promise<void> {
     if (this.isQuiet || this.#stopped) return Promise.resolve();
-    const { board, flights } = this.#context;
-    const [arrivals, begun] = [board.arrivals, flights.begun];
-    const isSettled = () =>
-      this.isQuiet ||
-      (this.#areLooksDone() && board.size < ROOM_PATHS && flights.isSettled(begun) && board.isSettled(arrivals));
+    const { board, flights, clock } = this.#context;
+    const [arrivals, begun, relaxedMs] = [board.arrivals, flights.begun, clock.nowMs() + UNQUIET_MS];
+    const isRelaxed = () => clock.nowMs() > relaxedMs && flights.isSettled(begun) && board.isSettled(arrivals);
+    const isSettled = () => this.isQuiet || isRelaxed();
     return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
-  }
-
-  #areLooksDone(): boolean {
-    return SIDES.every((side) => this.#context.looks[side].size === 0);
   }
 
   #room(): Promise<void> {
