@@ -8,7 +8,7 @@
 import { assert } from "@std/assert";
 import { assertFollows, pictureOf, WatchModel } from "./watch_model.ts";
 import { WatchDriver } from "./watch_driver.ts";
-import { exchange, seeded, withRoot } from "./watch_support.ts";
+import { exchange, MEMORY_DIR, seeded, withRoot } from "./watch_support.ts";
 
 const ROUNDS = Number(Deno.env.get("PSYNC_TEST_ROUNDS") ?? 25);
 
@@ -55,7 +55,7 @@ Deno.test("watch coalesces 200,000 events while nobody reads, and loses none", (
     assert(model.overflows + model.wholes > 0, "the set was never full");
     const kilobytes = Number(Deno.readTextFileSync(`/proc/${driver.pid}/status`).match(/VmHWM:\s*(\d+)/)![1]);
     if (Deno.env.has("PSYNC_TEST_NATIVE")) assert(kilobytes < 30_000, `${kilobytes} KB`);
-  }));
+  }, MEMORY_DIR));
 
 Deno.test("watch that was stopped through a storm says so and follows again", () =>
   withRoot(async (root) => {
@@ -69,7 +69,7 @@ Deno.test("watch that was stopped through a storm says so and follows again", ()
     Deno.kill(driver.pid, "SIGCONT");
     await assertFollows(model, driver, "after the storm");
     assert(model.overflows > 0);
-  }));
+  }, MEMORY_DIR));
 
 /** One random step on the tree; most of them fail harmlessly where the names do not fit. */
 async function step(root: string, outside: string, next: (n: number) => number): Promise<void> {

@@ -17,6 +17,16 @@ export async function withRoot(use: (root: string) => Promise<void>, parent?: st
   }
 }
 
+/** Where many files cost no disk: the shared memory of the machine, or undefined where there is none. */
+export const MEMORY_DIR: string | undefined = (() => {
+  try {
+    Deno.removeSync(Deno.makeTempDirSync({ dir: "/dev/shm" }));
+    return "/dev/shm";
+  } catch {
+    return undefined;
+  }
+})();
+
 /** Two hexadecimal digits for each byte. */
 export function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
