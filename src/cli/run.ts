@@ -107,6 +107,8 @@ class Run {
   async #dispatch(): Promise<number> {
     const { args, cwd } = this.#process;
     if (args[0] === "filter") return await this.#runFilter(args.slice(1));
+    // The parser takes longer to load than all the rest.
+    if (args.length === 1 && args[0] === "--version") return await this.#printVersion();
     const { parseCommand } = await import("./options.ts");
     const command = parseCommand(args, { cwd });
     switch (command.kind) {
@@ -114,11 +116,16 @@ class Run {
         await this.#print((await import("./help.ts")).helpText().trimEnd());
         return 0;
       case "version":
-        await this.#print((await import("./version.ts")).versionLine(await this.#process.buildHash()));
-        return 0;
+        return await this.#printVersion();
       case "session":
         return await this.#runSession(command);
     }
+  }
+
+  async #printVersion(): Promise<number> {
+    const { versionLine } = await import("./version.ts");
+    await this.#print(versionLine(await this.#process.buildHash()));
+    return 0;
   }
 
   async #runFilter(args: readonly string[]): Promise<number> {
