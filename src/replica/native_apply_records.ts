@@ -255,6 +255,9 @@ function writeMeta(writer: RecordWriter, meta: RawMeta): void {
   writer.u16(meta.mode).u32(meta.uid).u32(meta.gid).i64(meta.mtimeNs);
 }
 
+/** An operation without its content: two stats, targets and a path of common length. */
+const OP_BYTES = 200;
+
 function writeSource(writer: RecordWriter, source: RawSource): void {
   if (source.kind === "inline") writer.u8(0).bytes32(source.bytes);
   else writer.u8(1).text16(source.batch).u32(source.id);
@@ -292,12 +295,19 @@ function writeOp(writer: RecordWriter, op: RawOp): void {
   }
 }
 
+/** How long an operation is as a record, about. */
+function opBytes(op: RawOp): number {
+  const content = op.op === "put-file" && op.source.kind === "inline" ? op.source.bytes.length : 0;
+  return content + OP_BYTES + op.path.length;
+}
+
 /** A_COMMIT: transitions; `label` names the trash directory of what is displaced. */
 export function encodeCommit(
   id: number,
   commit: { readonly label: string; readonly ops: readonly RawOp[] },
 ): Uint8Array<ArrayBuffer> {
-  const writer = new RecordWriter(A_COMMIT, id).text16(commit.label).u32(commit.ops.length);
+  const expectedBytes = commit.ops.reduce((sum, op) => sum + opBytes(op), 0);
+  const writer = new RecordWriter(A_COMMIT, id, expectedBytes).text16(commit.label).u32(commit.ops.length);
   for (const op of commit.ops) writeOp(writer, op);
   return writer.finish();
 }

@@ -75,11 +75,14 @@ export interface NativeRecord {
 
 /** Writes one record; `finish` returns its bytes, length first. */
 export class RecordWriter {
-  #bytes = new Uint8Array(FIRST_WRITER_BYTES);
-  #view = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
   #at = HEAD_BYTES;
 
-  constructor(type: number, id: number) {
+  /** `expectedBytes`: how long it will be, about: a record with much content is then copied once. */
+  constructor(type: number, id: number, expectedBytes = FIRST_WRITER_BYTES) {
+    this.#bytes = new Uint8Array(Math.max(FIRST_WRITER_BYTES, expectedBytes));
+    this.#view = new DataView(this.#bytes.buffer);
     this.#bytes[LENGTH_BYTES] = type;
     this.#view.setUint32(LENGTH_BYTES + 1, id, true);
   }
