@@ -88,11 +88,23 @@ export class Dispatcher {
       this.#round.delete(news.path);
       return board.park(news, blocker);
     }
-    const plan = this.#plans.get(news.path) ?? planPath(news, this.#planContext(), { mayMove: this.#mayMove(news) });
+    const plan = this.#plans.get(news.path) ?? this.#lookAtOther(news) ??
+      planPath(news, this.#planContext(), { mayMove: this.#mayMove(news) });
     this.#plans.set(news.path, plan);
     if (options.onlyMoves && plan.kind !== "move" && plan.kind !== "after") return;
     this.#round.delete(news.path);
     this.#carryOut(news, plan, blocker);
+  }
+
+  /**
+   * A path that is listed or waits was not carried out when it was planned, so the side without news
+   * may hold what the archive does not know: it is decided from a look at both.
+   */
+  #lookAtOther({ path, left, right }: News): Plan | null {
+    const { retry, status } = this.#context;
+    if ((left !== null && right !== null) || !(status.problems.has(path) || retry.has(path))) return null;
+    const side = left === null ? "left" : "right";
+    return { kind: "look", looks: [{ path, side, content: true, digest: false, sizeBytes: 0 }] };
   }
 
   #isOpened(path: RelPath): boolean {

@@ -39,7 +39,12 @@ export class RetryList implements Disposable {
     return this.#waiting.size;
   }
 
-  /** Tries `path` again after its next delay; earlier where it already waits. */
+  /** Whether a path waits to be tried again. */
+  has(path: RelPath): boolean {
+    return this.#waiting.has(path);
+  }
+
+  /** Tries `path` again after its next delay; one that waits already keeps its time. */
   later(path: RelPath, limitMs: number): void {
     if (this.#waiting.has(path)) return;
     const delayMs = Math.min(limitMs, (this.#lastDelay.get(path) ?? FIRST_DELAY_MS / 2) * 2);

@@ -112,3 +112,31 @@ Deno.test("the loser of a conflict is listed though the winner is written to mea
     for (const name of run.world.keptConflicts()) assert(kept.has(name), `not listed: ${name}`);
   });
 });
+
+Deno.test("what was made beside a FIFO is not forgotten when the FIFO goes", async () => {
+  await Script.everywhere(async (run) => {
+    run.write("left", "p", "fifo");
+    run.special("left", "p");
+    run.world.start();
+    await run.rest();
+    run.write("right", "p", "p-22");
+    await run.rest();
+    assert(run.world.status.problems.has("p" as RelPath));
+    run.special("left", "p", "no");
+    run.remove("left", "p");
+    await run.rest();
+    assertEquals(run.world.trees.left.find("p" as RelPath)?.text, "p-22");
+  });
+});
+
+Deno.test("with -k what was left alone is not forgotten when one side removes its version", async () => {
+  await Script.everywhere(async (run) => {
+    run.write("left", "p", "p-1");
+    run.write("right", "p", "p-22");
+    run.world.start();
+    await run.rest();
+    run.remove("left", "p");
+    await run.rest();
+    assertEquals(run.world.trees.left.find("p" as RelPath)?.text, "p-22");
+  }, { settings: { skipInitialSync: true } });
+});
