@@ -213,7 +213,9 @@ class Run {
   #onEnd(child: Deno.ChildProcess, status: Deno.CommandStatus): void {
     if (this.#isEnding || this.#psync !== child) return;
     this.#note(`psync ended: ${JSON.stringify(status)}`);
-    if (status.signal !== "SIGKILL") this.faults.push(`psync ended by itself with ${status.signal ?? status.code}`);
+    // Before it was connected once, what is killed below it ends psync: set-up has failed.
+    const isAllowed = status.signal === "SIGKILL" || (this.#options.isKilling && status.code === 3);
+    if (!isAllowed) this.faults.push(`psync ended by itself with ${status.signal ?? status.code}`);
     this.#start();
   }
 
