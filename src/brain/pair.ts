@@ -26,6 +26,7 @@ import { RetryList } from "./retry.ts";
 import { examineEpoch, Recovery } from "./rolled_back.ts";
 import { Scanner } from "./scan.ts";
 import { lookAgain } from "./task.ts";
+import { TrashKeeper } from "./trash_keeper.ts";
 
 const SIDES = ["left", "right"] as const;
 /** How long a directory that cannot be watched is left before it is listed again. */
@@ -53,6 +54,7 @@ export class Pair {
   readonly #scanner: Scanner;
   readonly #bulk: BulkLane;
   readonly #epoch: EpochKeeper;
+  readonly #trash: TrashKeeper;
   #stopped = false;
   #findsRenames: boolean;
   #failure: unknown = null;
@@ -72,6 +74,7 @@ export class Pair {
     this.#scanner = new Scanner(this.#context, absences, () => this.#room());
     this.#bulk = new BulkLane(this.#context, options.runRsync);
     this.#epoch = new EpochKeeper(this.#context);
+    this.#trash = new TrashKeeper(this.#context);
   }
 
   /** Paths known to be in flight, for people. */
@@ -89,12 +92,14 @@ export class Pair {
     signal.addEventListener("abort", stop, { once: true });
     for (const side of SIDES) void this.#listen(side);
     void this.#firstScan();
+    this.#trash.start();
     try {
       await runCycle(this.#context, new Dispatcher(this.#context, this.#bulk), () => this.#next());
     } finally {
       signal.removeEventListener("abort", stop);
       this.#stop(null);
       this.#context.retry[Symbol.dispose]();
+      this.#trash.close();
       if (this.#failure === null) await this.#epoch.flush();
       await this.#epoch.close();
     }

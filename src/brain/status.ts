@@ -33,6 +33,8 @@ export class Status {
   totalBytes = 0;
   totalConflicts = 0;
   agreed = 0;
+  /** Called when a path did not fit on the disk of a side; null: nobody frees space. */
+  onNoSpace: ((side: Side) => void) | null = null;
   readonly #changes: Record<Side, Changes> = { left: noChanges(), right: noChanges() };
   readonly #report: Report;
   #masked = false;
@@ -54,6 +56,7 @@ export class Status {
   problem(problem: Problem): void {
     this.problems.set(problem.path, problem);
     this.#report.problem(problem);
+    if (problem.reason === "no-space" && problem.side !== null) this.onNoSpace?.(problem.side);
   }
 
   /** Takes a path off the list. */
