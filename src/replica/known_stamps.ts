@@ -161,16 +161,22 @@ export class KnownStamps {
   }
 
   #allocate(): number {
-    if (this.#slots.size >= this.#limit) {
-      const [oldest] = this.#slots;
-      this.#slots.delete(oldest![0]);
-      this.#tokens[oldest![1]] = NO_TOKEN;
-      this.#free.push(oldest![1]);
-    }
+    if (this.#slots.size >= this.#limit) this.#evict();
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (this.#used === this.#kinds.length) this.#grow();
     return this.#used++;
+  }
+
+  /** WHY many at once: the first of a map is found behind all that were deleted before it. */
+  #evict(): void {
+    let left = Math.max(1, this.#limit >> 4);
+    for (const [path, slot] of this.#slots) {
+      this.#slots.delete(path);
+      this.#tokens[slot] = NO_TOKEN;
+      this.#free.push(slot);
+      if (--left === 0) return;
+    }
   }
 
   #grow(): void {

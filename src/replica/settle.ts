@@ -311,12 +311,17 @@ interface Trace {
   readonly max: number;
 }
 
-/** Adds a path to a bounded map in order of time, and drops what is too old. */
+/** So many stay longer than they must: the first of a map is found behind all that were deleted before it. */
+const TRACES_SWEPT = 1_024;
+
+/** Adds a path to a bounded map in order of time, and drops what is too old, many at once. */
 function stampTrace(traces: Map<RelPath, number>, { path, nowMs, keepMs, max }: Trace): void {
   traces.delete(path);
   traces.set(path, nowMs);
+  if (traces.size <= max && traces.size % TRACES_SWEPT !== 0) return;
+  const keep = traces.size <= max ? max : max - TRACES_SWEPT;
   for (const [old, atMs] of traces) {
-    if (traces.size <= max && atMs + keepMs > nowMs) break;
+    if (traces.size <= keep && atMs + keepMs > nowMs) break;
     traces.delete(old);
   }
 }
