@@ -26,8 +26,17 @@ export const PATH_MAX_BYTES = 65_535;
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
+/** Up to this length plain bytes are read here: a call of the decoder costs more than the loop. */
+const SHORT_BYTES = 128;
+
+function isPlain(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i]! >= 0x80) return false;
+  return true;
+}
+
 /** Decodes bytes to a string in which invalid bytes are U+DC80..U+DCFF. */
 export function decodeBytes(bytes: Uint8Array): string {
+  if (bytes.length <= SHORT_BYTES && isPlain(bytes)) return String.fromCharCode(...bytes);
   try {
     return strict.decode(bytes);
   } catch {
