@@ -10,8 +10,8 @@ import { logger } from "../base/log.ts";
 import type { ArchiveRow } from "../core/archive.ts";
 import { sameObject, type Stamp } from "../core/entry.ts";
 import { expectedOfView } from "../core/expected.ts";
-import { isBelow, type RelPath } from "../core/path.ts";
-import type { Side } from "../core/problem.ts";
+import { ancestorsOf, isBelow, type RelPath } from "../core/path.ts";
+import { otherSide, type Side } from "../core/problem.ts";
 import type { Step as DecidedStep } from "../core/reconcile.ts";
 import type { Content, Expected, Transition } from "../core/transition.ts";
 import type { BulkLane } from "./bulk.ts";
@@ -86,6 +86,10 @@ export class Dispatcher {
     const blocker = flights.blockerOf(news.path, { subtree: false });
     if (blocker !== null && !this.#isOpened(blocker)) {
       this.#round.delete(news.path);
+      const plan = options.onlyMoves && this.#mayMove(news)
+        ? planPath(news, this.#planContext(), { mayMove: true })
+        : null;
+      if (plan?.kind === "move") this.#parkOldName(plan.move.from, blocker);
       return board.park(news, blocker);
     }
     const plan = this.#plans.get(news.path) ?? this.#lookAtOther(news) ??
@@ -93,7 +97,25 @@ export class Dispatcher {
     this.#plans.set(news.path, plan);
     if (options.onlyMoves && plan.kind !== "move" && plan.kind !== "after") return;
     this.#round.delete(news.path);
-    this.#carryOut(news, plan, blocker);
+    if (plan.kind !== "move") return this.#carryOut(news, plan, blocker);
+    this.#planParents(news.path);
+    this.#carryOut(news, plan, flights.blockerOf(news.path, { subtree: false }));
+  }
+
+  /** The directories that are new above a renamed path are made before it. */
+  #planParents(path: RelPath): void {
+    for (const above of [...ancestorsOf(path)].reverse()) {
+      const item = this.#round.get(above);
+      if (item !== undefined) this.#planOne(item, { onlyMoves: false });
+    }
+  }
+
+  /** Where a rename has to wait, so has its old name, which would be taken for a removal. */
+  #parkOldName(from: RelPath, blocker: RelPath): void {
+    const old = this.#round.get(from);
+    if (old === undefined) return;
+    this.#round.delete(from);
+    this.#context.board.park(old, blocker);
   }
 
   /**
@@ -145,7 +167,6 @@ export class Dispatcher {
   }
 
   #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
-    const { board } = this.#context;
     log.debug("plan", () => ({ path: news.path, plan: plan.kind, ...describe(news, plan) }));
     if (plan.kind !== "look" && plan.kind !== "move" && plan.kind !== "after") this.#decided(news);
     switch (plan.kind) {
@@ -163,7 +184,7 @@ export class Dispatcher {
         this.#context.archive.remove(news.path);
         return this.#settled(news);
       case "move":
-        return blocker !== null ? board.park(news, blocker) : dispatchMove(this.#context, news, plan.move);
+        return this.#move(news, plan, blocker);
       case "change":
         return this.#change(news, plan, blocker);
     }
@@ -240,6 +261,15 @@ export class Dispatcher {
     this.#settled(news);
   }
 
+  #move(news: News, { move }: Extract<Plan, { kind: "move" }>, blocker: RelPath | null): void {
+    const opened = blocker === null ? undefined : this.#opened.get(blocker);
+    const mayFollow = blocker !== null && this.#isOpened(blocker) && opened?.side === otherSide(move.side);
+    const inTheWay = blocker !== null && !mayFollow ? blocker : dispatchMove(this.#context, news, move, mayFollow);
+    if (inTheWay === null) return;
+    this.#context.board.park(news, inTheWay);
+    this.#parkOldName(move.from, inTheWay);
+  }
+
   #change(news: News, plan: Extract<Plan, { kind: "change" }>, blocker: RelPath | null): void {
     const { change, row } = plan;
     const sides = SIDES.filter((side) => change[side].kind !== "keep");
@@ -285,7 +315,7 @@ export class Dispatcher {
     side: Side,
     plan: { readonly change: Change; readonly row: ArchiveRow | null; readonly views: Views },
   ): void {
-    const step = plan.change[side];
+    const step = this.#sparing(plan.change[side], task.options.news);
     const expected = expectedAt(plan.views, plan.row, side);
     const done = (result: Parameters<Task["answer"]>[1]) => task.answer(side, result);
     if (step.kind === "put" && step.entry.kind === "file" && isBulk(step.entry)) {

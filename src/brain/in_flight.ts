@@ -45,7 +45,15 @@ export class FlightDeck {
     for (const ancestor of ancestorsOf(path)) {
       if (this.#works.has(ancestor)) return ancestor;
     }
-    if (!options.subtree) return null;
+    return options.subtree ? this.#below(path) : null;
+  }
+
+  /** The same for a path whose directory is made in the batch that it will be in. */
+  blockerInOpened(path: RelPath): RelPath | null {
+    return this.#works.has(path) ? path : this.#below(path);
+  }
+
+  #below(path: RelPath): RelPath | null {
     for (const other of this.#works.keys()) if (isBelow(other, path)) return other;
     return null;
   }

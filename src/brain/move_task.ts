@@ -10,6 +10,7 @@ import type { Move } from "../core/endpoint.ts";
 import { sameContent, sameMetadata, type Stamp } from "../core/entry.ts";
 import { expectedObject, expectedOf } from "../core/expected.ts";
 import type { PresentObservation } from "../core/observation.ts";
+import type { RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
@@ -21,12 +22,16 @@ import { hasRecordedParent, lookAgain, lookAtParent, NO_STAMP, recordConflict } 
 /** A rename that was found. */
 export type FoundMove = Extract<MoveFinding, { kind: "move" }>;
 
-/** Begins the rename on the side that has not made it, or parks the news on what stands in its way. */
-export function dispatchMove(context: PairContext, news: News, found: FoundMove): void {
+/**
+ * Begins the rename on the side that has not made it; returns what stands in its way, else null.
+ * `isOpened`: the directory of the new name is made in the batch that is open on that side.
+ */
+export function dispatchMove(context: PairContext, news: News, found: FoundMove, isOpened: boolean): RelPath | null {
   const { flights, board, archive } = context;
   const move: Move = { from: found.from, to: news.path };
-  const blocker = flights.blockerOf(move.from, { subtree: true }) ?? flights.blockerOf(move.to, { subtree: true });
-  if (blocker !== null) return board.park(news, blocker);
+  const blocker = flights.blockerOf(move.from, { subtree: true }) ??
+    (isOpened ? flights.blockerInOpened(move.to) : flights.blockerOf(move.to, { subtree: true }));
+  if (blocker !== null) return blocker;
   const target = otherSide(found.side);
   const edited = board.peek(move.from)?.[target]?.observation;
   const transition = {
@@ -48,6 +53,7 @@ export function dispatchMove(context: PairContext, news: News, found: FoundMove)
     context.wake();
   };
   context.lanes[target].add({ transition, done });
+  return null;
 }
 
 interface MoveUnderWay {
@@ -128,6 +134,8 @@ function refuseMove(context: PairContext, work: MoveUnderWay, result: Transition
 
 /** What stands at both names is found anew, and the directory of the new one before it. */
 function lookAtBoth(context: PairContext, { move, found }: MoveUnderWay): void {
+  // What waited for the rename would take it for a removal of the old name.
+  context.board.drop(move.from);
   for (const path of [move.from, move.to]) lookAgain(context, path, ["left", "right"]);
   if (!hasRecordedParent(context, move.to)) lookAtParent(context, move.to);
   if (found.row.entry.kind === "dir") context.rescan(move.to);

@@ -149,7 +149,12 @@ export class NewsBoard {
     for (const [path, { news }] of this.#parked) if (isBelow(path, dir)) yield news;
   }
 
-  /** Takes everything off the board at and below a path. */
+  /** Takes one path off the board: it is being looked at anew. */
+  drop(path: RelPath): void {
+    for (const map of [this.#live, this.#rest, this.#parked]) map.delete(path);
+  }
+
+  /** Takes everything off the board below a path. */
   dropBelow(dir: RelPath): void {
     for (const map of [this.#live, this.#rest]) {
       for (const path of map.keys()) if (isBelow(path, dir)) map.delete(path);

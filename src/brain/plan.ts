@@ -84,11 +84,13 @@ function isOneSided(views: Views): boolean {
 }
 
 function findMoves(news: News, context: PlanContext): Plan | null {
+  const row = context.archive.get(news.path);
+  const isUntold = (side: Side) => viewOf(row, side, news[side]).kind === "unchanged";
   for (const side of SIDES) {
     const found = findMove(news, side, context);
     if (found.kind === "look") return { kind: "look", looks: [lookAt(found.from, side, { content: false })] };
     if (found.kind === "after") return found;
-    if (found.kind === "move" && news[otherSide(side)] === null) return { kind: "move", move: found };
+    if (found.kind === "move" && isUntold(otherSide(side))) return { kind: "move", move: found };
   }
   return null;
 }

@@ -140,3 +140,14 @@ Deno.test("with -k what was left alone is not forgotten when one side removes it
     assertEquals(run.world.trees.left.find("p" as RelPath)?.text, "p-22");
   }, { settings: { skipInitialSync: true } });
 });
+
+Deno.test("a rename into a directory that was just made is made as a rename", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.mkdir("left", "n");
+    run.rename("left", "d", "n/d");
+    await run.rest();
+    assert(run.world.log.some((line) => /right: move d -> n\/d .*=> done/.test(line)));
+    assert(!run.world.log.some((line) => /right: put n\/d/.test(line)));
+  });
+});
