@@ -315,7 +315,7 @@ export class Dispatcher {
     side: Side,
     plan: { readonly change: Change; readonly row: ArchiveRow | null; readonly views: Views },
   ): void {
-    const step = this.#sparing(plan.change[side], task.options.news);
+    const step = plan.change[side];
     const expected = expectedAt(plan.views, plan.row, side);
     const done = (result: Parameters<Task["answer"]>[1]) => task.answer(side, result);
     if (step.kind === "put" && step.entry.kind === "file" && isBulk(step.entry)) {
