@@ -92,7 +92,7 @@ export class Absences {
   }
 
   #brake(missing: readonly Missing[]): Missing[] {
-    const isApproved = (path: RelPath) => this.#released.has(path) || this.#context.recovery.removals.has(path);
+    const isApproved = (path: RelPath) => this.#released.has(path) || this.#context.recovery.rolledBack.has(path);
     const passed: Missing[] = missing.filter(({ path }) => isApproved(path));
     const judged = missing.filter(({ path }) => !isApproved(path));
     const known = this.#context.archive.count();

@@ -139,6 +139,7 @@ export class Dispatcher {
     return {
       archive,
       offsetNs,
+      isAfterCrash: this.#context.recovery.crashed.size > 0,
       winner: (path) => this.#context.recovery.winners.get(path) ?? null,
       seenObjects: this.#seenObjects,
       isEvidence: (side, sighting) => this.#context.evidence[side].holds(sighting.observation),
@@ -214,7 +215,7 @@ export class Dispatcher {
   }
 
   #settled(news: News): void {
-    this.#context.recovery.winners.delete(news.path);
+    this.#context.recovery.settle(news.path);
     this.#context.retry.settle(news.path);
     this.#context.status.fine(news.path);
   }
@@ -315,7 +316,7 @@ export class Dispatcher {
     side: Side,
     plan: { readonly change: Change; readonly row: ArchiveRow | null; readonly views: Views },
   ): void {
-    const step = plan.change[side];
+    const step = this.#sparing(plan.change[side], task.options.news);
     const expected = expectedAt(plan.views, plan.row, side);
     const done = (result: Parameters<Task["answer"]>[1]) => task.answer(side, result);
     if (step.kind === "put" && step.entry.kind === "file" && isBulk(step.entry)) {
@@ -323,6 +324,14 @@ export class Dispatcher {
     }
     const transition = transitionOf(task.options.news, step, expected);
     if (transition !== null) this.#context.lanes[side].add({ transition, done });
+  }
+
+  /** After a crash nothing is dropped: what comes may be torn, what goes may have left the trash again. */
+  #sparing(step: DecidedStep, news: News): DecidedStep {
+    if (step.kind !== "put" || step.disposal !== "drop") return step;
+    const { crashed, rolledBack } = this.#context.recovery;
+    const isDoubtful = crashed.has(step.from) && news[step.from]?.isLive !== true;
+    return isDoubtful || rolledBack.has(news.path) ? { ...step, disposal: "removed" } : step;
   }
 
   /** A directory goes with what the archive knows in it, children first. */
@@ -350,7 +359,7 @@ export class Dispatcher {
     this.#tried.delete(task.path);
     // A directory that was put back for what lives in it: what else it held is gone on one side.
     if (change.clash?.why === "edit-remove" && change.entry?.kind === "dir") this.#context.rescan(task.path);
-    if (refusal === null) this.#context.recovery.winners.delete(task.path);
+    if (refusal === null) this.#context.recovery.settle(task.path);
     if (refusal === null) this.#count(task, change);
     else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
     else if (refusal.result.kind === "not-empty") {

@@ -23,7 +23,7 @@ import { CommitLane } from "./lane.ts";
 import { NewsBoard } from "./news.ts";
 import { RecentMoves } from "./recent_moves.ts";
 import { RetryList } from "./retry.ts";
-import { examineEpoch, Recovery } from "./rolled_back.ts";
+import { examineEpoch, noteBoots, Recovery } from "./rolled_back.ts";
 import { Scanner } from "./scan.ts";
 import { lookAgain } from "./task.ts";
 import { TrashKeeper } from "./trash_keeper.ts";
@@ -156,6 +156,7 @@ export class Pair {
       await examineEpoch(this.#context);
       await this.#scanner.runFirst();
       await this.#quiet();
+      if (!this.#stopped) noteBoots(this.#context);
       this.#findsRenames = true;
       if (!this.#stopped) this.#options.onFirstSync();
     } catch (error) {

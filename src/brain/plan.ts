@@ -44,6 +44,8 @@ export interface PlanContext extends MoveContext {
   readonly offsetNs: bigint;
   /** The side that wins a conflict at this path, whatever came later: the other one crashed. */
   readonly winner: (path: RelPath) => Side | null;
+  /** Whether a side crashed before this scan: there size and mtime prove no content. */
+  readonly isAfterCrash: boolean;
   /** Whether something new is known below a directory. */
   readonly hasLifeBelow: (dir: RelPath) => boolean;
 }
@@ -54,6 +56,11 @@ const SIDES = ["left", "right"] as const;
 export function planPath(news: News, context: PlanContext, options: { readonly mayMove: boolean }): Plan {
   const stale = SIDES.filter((side) => news[side] !== null && !context.isEvidence(side, news[side]!));
   if (stale.length > 0) return { kind: "look", looks: stale.map((side) => lookAt(news.path, side, { content: true })) };
+  const isDoubtful = context.winner(news.path) !== null || (context.isAfterCrash && looksAlike(news));
+  const unread = isDoubtful ? SIDES.filter((side) => isUnread(news[side])) : [];
+  if (unread.length > 0) {
+    return { kind: "look", looks: unread.map((side) => lookAt(news.path, side, { content: true, digest: true })) };
+  }
   const row = context.archive.get(news.path);
   if (isLeftToParent(news, row)) return { kind: "settled" };
   const found = options.mayMove ? findMoves(news, context) : null;
@@ -65,6 +72,19 @@ export function planPath(news: News, context: PlanContext, options: { readonly m
   const isNeeded = row?.entry.kind === "dir" && isOneSided(views) && context.hasLifeBelow(news.path);
   const decision = reconcile({ base: row, left: views.left, right: views.right, later, isNeeded });
   return planDecision(decision, { news, row, views });
+}
+
+/** Two files that would be taken for equal by size and mtime. */
+function looksAlike({ left, right }: News): boolean {
+  const [a, b] = [left?.observation, right?.observation];
+  return a?.kind === "present" && b?.kind === "present" && a.entry.kind === "file" && b.entry.kind === "file" &&
+    a.entry.sizeBytes === b.entry.sizeBytes && a.entry.mtimeNs === b.entry.mtimeNs;
+}
+
+/** A file of which only the stamp is known: what a power cut left may have the same one. */
+function isUnread(sighting: Sighting | null): boolean {
+  const seen = sighting?.observation;
+  return seen?.kind === "present" && seen.entry.kind === "file" && seen.entry.digest === null;
 }
 
 /** A path whose directory is gone, with nothing new on the other side: the directory decides. */

@@ -30,8 +30,19 @@ const log = logger("brain", "rolled-back");
 export class Recovery {
   /** Paths at which a disk shows what nobody can place, and the side whose version stands. */
   readonly winners = new Map<RelPath, Side>();
-  /** Removals that a disk took back, and that need no approval the second time. */
-  readonly removals = new Set<RelPath>();
+  /**
+   * Paths at which a disk shows an earlier state: a removal that it took back needs no approval the
+   * second time, and what it shows may be a conflict's loser that left the trash again.
+   */
+  readonly rolledBack = new Set<RelPath>();
+  /** Sides that were booted or mounted anew since this pair was last at work. */
+  readonly crashed = new Set<Side>();
+
+  /** Both sides agree on a path. */
+  settle(path: RelPath): void {
+    this.winners.delete(path);
+    this.rolledBack.delete(path);
+  }
 }
 
 /** What `examineEpoch` needs of a pair. */
@@ -53,23 +64,28 @@ function bootOf({ bootId, fsId, mountId }: EndpointFacts): string {
   return `${bootId} ${fsId} ${mountId}`;
 }
 
-/** The sides that were booted or mounted anew while an epoch was open. */
-export function crashedSides(context: Pick<PairContext, "endpoints" | "archive">): Side[] {
-  const { archive, endpoints } = context;
-  if (archive.epochEnd() === 0) return [];
+/** The sides that were booted or mounted anew since they were last noted, or of which nothing is known any more. */
+function crashedSides({ archive, endpoints }: ExaminationContext): Side[] {
   return SIDES.filter((side) => {
     const known = archive.meta(`${side}.boot`);
-    return known !== null && known !== bootOf(endpoints[side].facts);
+    const { facts } = endpoints[side];
+    return known === null ? facts.pairMarker !== null : known !== bootOf(facts);
   });
 }
 
 /** Examines the open epoch where a side has crashed; resolves to how many paths a disk took back. */
 export async function examineEpoch(context: ExaminationContext): Promise<number> {
-  const { archive, endpoints } = context;
+  const { archive, recovery } = context;
   const sides = crashedSides(context);
-  const count = sides.length === 0 ? 0 : await new Examination(context, sides).run();
-  archive.transact(() => SIDES.forEach((side) => archive.setMeta(`${side}.boot`, bootOf(endpoints[side].facts))));
+  for (const side of sides) recovery.crashed.add(side);
+  const count = sides.length === 0 || archive.epochEnd() === 0 ? 0 : await new Examination(context, sides).run();
+  if (sides.length === 0) noteBoots(context);
   return count;
+}
+
+/** Notes under what the epoch goes on; after a crash not before everything that it left is settled. */
+export function noteBoots({ archive, endpoints }: Pick<PairContext, "endpoints" | "archive">): void {
+  archive.transact(() => SIDES.forEach((side) => archive.setMeta(`${side}.boot`, bootOf(endpoints[side].facts))));
 }
 
 class Examination {
@@ -220,7 +236,7 @@ class Examination {
     }
     if (oldest.seen.kind !== "present") return archive.remove(path);
     if (parentOf(path) !== ROOT && archive.get(parentOf(path))?.entry.kind !== "dir") return; // as new then
-    if (chain[0] === null) recovery.removals.add(path);
+    recovery.rolledBack.add(path);
     const twin = places.length === 2 && newest.age === oldest.age ? newest : null;
     archive.put(path, rowOf(oldest.side, { seen: oldest.seen, twin: twin?.seen ?? null, known: stampsIn(chain) }));
   }

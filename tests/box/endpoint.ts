@@ -64,13 +64,26 @@ export class MemoryEndpoint implements Endpoint {
   constructor(
     tree: MemoryTree,
     scheduler: Scheduler,
-    options: { readonly name: string; readonly faults?: Faults; readonly trace?: (line: string) => void },
+    options: {
+      readonly name: string;
+      readonly boot?: number;
+      readonly isPaired?: boolean;
+      readonly faults?: Faults;
+      readonly trace?: (line: string) => void;
+    },
   ) {
     this.#trace = options.trace ?? (() => {});
     this.tree = tree;
     this.#scheduler = scheduler;
     this.#faults = options.faults ?? {};
-    this.facts = { hostName: options.name, isRootUser: false, bootId: options.name } as unknown as EndpointFacts;
+    this.facts = {
+      hostName: options.name,
+      isRootUser: false,
+      bootId: `${options.name} ${options.boot ?? 0}`,
+      fsId: options.name,
+      mountId: 1n,
+      pairMarker: options.isPaired === true ? "pair" : null,
+    } as unknown as EndpointFacts;
     tree.onChange = (path, move) => this.#changed(path, move);
   }
 
@@ -165,6 +178,7 @@ export class MemoryEndpoint implements Endpoint {
     for (const transition of batch.transitions) {
       if (this.#scheduler.random.next() < 0.3) await this.#turn();
       const result = this.#transition(transition);
+      this.tree.mark();
       this.#trace(describe(transition, result));
       results.push(result);
     }
@@ -221,6 +235,7 @@ export class MemoryEndpoint implements Endpoint {
     if (entry.kind !== "file") return node;
     if (content?.kind !== "inline") return null;
     node.text = new TextDecoder().decode(content.bytes);
+    node.isFlushed = true;
     node.mtimeNs = entry.mtimeNs;
     return node;
   }
@@ -231,6 +246,7 @@ export class MemoryEndpoint implements Endpoint {
       return null;
     }
     this.trash.push({ path, disposal, node });
+    this.tree.trash.push(node);
     return `${this.trash.length}.${disposal}/${path}`;
   }
 
@@ -289,6 +305,9 @@ export class MemoryEndpoint implements Endpoint {
     return Promise.resolve();
   }
   async sync(): Promise<void> {
+    const { newest } = this.tree;
+    await this.#turn();
+    this.tree.flush(newest, { contents: true });
     await this.#turn();
   }
   events(): AsyncIterable<EndpointEvent> {

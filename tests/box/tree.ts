@@ -1,10 +1,14 @@
 /**
  * A file system in memory: what POSIX promises of names, inodes and times, as far as psync looks.
  *
- * Inodes are used again at once, as ext4 does; the clock moves with every change.
+ * Inodes are used again at once, as ext4 does; the clock moves with every change. Beside what lives
+ * there is the disk: images of the tree as `mark` saw it, of which a power cut leaves any one that is
+ * not older than the last flush, as a journal does. What psync staged is flushed before it has a name;
+ * what a user wrote may come back as zeros under its name and stamp.
  * @module
  */
 import { nameOf, parentOf, type RelPath, ROOT } from "../../src/core/path.ts";
+import type { Random } from "./scheduler.ts";
 
 /** One object. */
 export interface Node {
@@ -16,7 +20,24 @@ export interface Node {
   ctimeNs: bigint;
   /** Text of a file, target of a link. */
   text: string;
+  /** Whether the text is on disk. */
+  isFlushed: boolean;
   readonly children: Map<string, Node>;
+}
+
+/** What a power cut may leave. */
+interface Image {
+  readonly root: Node;
+  readonly trash: readonly Node[];
+}
+
+function copyOf(node: Node): Node {
+  return { ...node, children: new Map([...node.children].map(([name, child]) => [name, copyOf(child)])) };
+}
+
+/** Everything at and below an object that is no directory. */
+function texts(node: Node): Node[] {
+  return node.kind === "dir" ? [...node.children.values()].flatMap(texts) : [node];
 }
 
 /** What changed, for the watcher. */
@@ -24,7 +45,13 @@ export type OnChange = (path: RelPath, move?: { readonly from: RelPath; readonly
 
 /** A tree with one root. */
 export class MemoryTree {
-  readonly root: Node;
+  root: Node;
+  /** What was displaced and kept. */
+  trash: Node[] = [];
+  /** Oldest first; the first one is on disk. */
+  #images: Image[] = [];
+  /** The number of the first image. */
+  #oldest = 0;
   #nowNs = 1_700_000_000_000_000_123n;
   #freeInodes: bigint[] = [];
   #nextInode = 10n;
@@ -32,6 +59,49 @@ export class MemoryTree {
 
   constructor() {
     this.root = this.make("dir");
+    this.mark();
+  }
+
+  /** Makes an image: what was done up to now is one step for a power cut. */
+  mark(): void {
+    this.#images.push({ root: copyOf(this.root), trash: this.trash.map(copyOf) });
+  }
+
+  /** The number of the newest image. */
+  get newest(): number {
+    return this.#oldest + this.#images.length - 1;
+  }
+
+  /** Makes everything durable up to an image; the kernel by itself sees to names, not to contents. */
+  flush(image: number, how: { readonly contents: boolean }): void {
+    const count = image - this.#oldest;
+    if (count > 0) {
+      this.#images.splice(0, count);
+      this.#oldest = image;
+    }
+    if (!how.contents) return;
+    const flushed = new Map(texts(this.#images[0]!.root).map((node) => [`${node.inode} ${node.birthNs}`, node.text]));
+    for (const root of [...this.#images.map((each) => each.root), this.root]) {
+      for (const node of texts(root)) {
+        if (flushed.get(`${node.inode} ${node.birthNs}`) === node.text) node.isFlushed = true;
+      }
+    }
+  }
+
+  /** The disk as it is found after a power cut. */
+  cut(random: Random): void {
+    const image = this.#images[random.below(this.#images.length)]!;
+    this.root = copyOf(image.root);
+    this.trash = image.trash.map(copyOf);
+    for (const node of texts(this.root)) {
+      if (node.isFlushed || node.kind !== "file") continue;
+      if (random.next() < 0.3) node.text = "\0".repeat(node.text.length);
+      node.isFlushed = true;
+    }
+    this.#freeInodes = [];
+    this.#oldest = this.newest + 1;
+    this.#images = [];
+    this.mark();
   }
 
   tick(): bigint {
@@ -43,7 +113,7 @@ export class MemoryTree {
     const now = this.tick();
     const inode = this.#freeInodes.pop() ?? this.#nextInode++;
     const mode = kind === "dir" ? 0o755 : kind === "link" ? 0o777 : 0o644;
-    return { inode, birthNs: now, kind, mode, mtimeNs: now, ctimeNs: now, text, children: new Map() };
+    return { inode, birthNs: now, kind, mode, mtimeNs: now, ctimeNs: now, text, isFlushed: false, children: new Map() };
   }
 
   find(path: RelPath): Node | null {
@@ -107,6 +177,7 @@ export class MemoryTree {
   /** Writes in place. */
   write(node: Node, path: RelPath, text: string): void {
     node.text = text;
+    node.isFlushed = false;
     node.mtimeNs = node.ctimeNs = this.tick();
     this.onChange(path);
   }

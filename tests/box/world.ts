@@ -35,18 +35,53 @@ export interface WorldOptions {
   readonly settings?: Partial<PairSettings>;
 }
 
+/** The archive on the left's disk: a power cut takes back its last transactions. */
+class BoxArchive extends MemoryArchive {
+  #images: unknown[] = [this.save()];
+  #isOpen = false;
+
+  override transact<T>(work: () => T): T {
+    if (this.#isOpen) return super.transact(work);
+    this.#isOpen = true;
+    try {
+      return super.transact(work);
+    } finally {
+      this.#isOpen = false;
+      this.#images.push(this.save());
+    }
+  }
+
+  /** Makes durable all but so many of the last transactions. */
+  flush(but: number): void {
+    this.#images.splice(0, this.#images.length - 1 - but);
+  }
+
+  cut(random: Random): void {
+    this.#images = this.#images.slice(0, 1 + random.below(this.#images.length));
+    this.restore(this.#images.at(-1));
+    this.#images = this.#images.slice(-1);
+  }
+}
+
+/** Content whose blocks were never written. */
+function isTorn(text: string): boolean {
+  return /^\0*$/.test(text);
+}
+
 /** One run. */
 export class World {
   readonly random: Random;
   readonly scheduler: Scheduler;
   readonly clock = new FakeClock();
   readonly trees: Record<Side, MemoryTree> = { left: new MemoryTree(), right: new MemoryTree() };
-  readonly archive: Archive = new MemoryArchive();
+  readonly archive: Archive = new BoxArchive();
   readonly log: string[] = [];
   readonly written = new Set<string>();
   readonly retired = new Set<string>();
+  /** What took the place of a version that a user destroyed; what is not here was removed. */
+  readonly #successors = new Map<string, Set<string>>();
+  readonly #boots: Record<Side, number> = { left: 0, right: 0 };
   readonly status = new Status(silent);
-  readonly #trash: Node[] = [];
   readonly #options: WorldOptions;
   #endpoints: Record<Side, MemoryEndpoint> | null = null;
   #ended: Promise<unknown> = Promise.resolve();
@@ -68,6 +103,8 @@ export class World {
     const open = (side: Side) =>
       new MemoryEndpoint(this.trees[side], this.scheduler, {
         name: side,
+        boot: this.#boots[side],
+        isPaired: this.#run > 0,
         faults: this.#options.faults ?? {},
         trace: (line) => this.log.push(`    ${side}: ${line}`),
       });
@@ -103,10 +140,7 @@ export class World {
   /** Cuts both links wherever things are. */
   async kill(): Promise<unknown> {
     this.log.push("kill");
-    for (const side of SIDES) {
-      this.#trash.push(...this.#endpoints![side].trash.map(({ node }) => node));
-      this.#endpoints![side].die();
-    }
+    for (const side of SIDES) this.#endpoints![side].die();
     this.#stop.abort();
     while (await this.scheduler.step());
     await this.clock.advance(10);
@@ -134,8 +168,56 @@ export class World {
     }) flights ${flights.size} retry ${retry.size} first ${this.isFirstSynced}`;
   }
 
+  /**
+   * Cuts the power of these hosts, after `kill`; psync lives on the left, and so does its archive. A
+   * version that is nowhere afterwards is lost to the cut; what it had replaced and is back must live.
+   */
+  powerCut(sides: readonly Side[]): void {
+    this.log.push(`power cut ${sides.join(" and ")}`);
+    const before = this.#found();
+    for (const side of sides) {
+      this.trees[side].cut(this.random);
+      this.#boots[side]++;
+    }
+    if (sides.includes("left") && this.random.next() < 0.7) (this.archive as BoxArchive).cut(this.random);
+    const after = this.#found();
+    for (const text of this.retired) {
+      const successors = this.#successors.get(text);
+      if (successors === undefined || !after.has(text)) continue;
+      if (![...successors].every((next) => this.#isGone(next, after))) continue;
+      this.log.push(`    back: ${text}`);
+      this.retired.delete(text);
+      this.#successors.delete(text);
+    }
+    for (const text of before) {
+      if (!after.has(text)) this.log.push(`    not durable: ${text}`);
+      if (!after.has(text)) this.retired.add(text);
+    }
+  }
+
+  #isGone(text: string, found: ReadonlySet<string>): boolean {
+    if (found.has(text)) return false;
+    const successors = this.#successors.get(text);
+    return !this.retired.has(text) ||
+      (successors !== undefined && [...successors].every((next) => this.#isGone(next, found)));
+  }
+
+  /** The kernel writes something out by itself. */
+  flushSome(): void {
+    for (const side of SIDES) {
+      const { newest } = this.trees[side];
+      this.trees[side].flush(newest - this.random.below(20), { contents: this.random.next() < 0.5 });
+    }
+    (this.archive as BoxArchive).flush(this.random.below(20));
+  }
+
   /** One thing that one user does. */
   act(): void {
+    this.#act();
+    for (const side of SIDES) this.trees[side].mark();
+  }
+
+  #act(): void {
     const side = this.random.pick(SIDES);
     const tree = this.trees[side];
     const path = this.#path();
@@ -169,10 +251,10 @@ export class World {
     const text = this.#token();
     this.log.push(`${side} write ${path} ${text}`);
     if (node?.kind === "file" && this.random.next() < 0.5) {
-      this.retired.add(node.text);
+      this.#supersede(node.text, text);
       return tree.write(node, path, text);
     }
-    this.#retire(tree.put(path, tree.make("file", text)), tree);
+    this.#retire(tree.put(path, tree.make("file", text)), tree, text);
   }
 
   #link(side: Side, path: RelPath, node: Node | null): void {
@@ -180,7 +262,7 @@ export class World {
     if (tree.parent(path) === null || node?.kind === "dir") return;
     const text = this.#token();
     this.log.push(`${side} link ${path} ${text}`);
-    this.#retire(tree.put(path, tree.make("link", text)), tree);
+    this.#retire(tree.put(path, tree.make("link", text)), tree, text);
   }
 
   #makeDir(side: Side, path: RelPath, node: Node | null): void {
@@ -210,10 +292,17 @@ export class World {
     this.#retire(tree.rename(from, to), tree);
   }
 
-  #retire(node: Node | null, tree: MemoryTree): void {
+  #supersede(old: string, by: string | null): void {
+    if (by === null) this.#successors.delete(old);
+    else if (!this.retired.has(old)) this.#successors.set(old, new Set([by]));
+    else this.#successors.get(old)?.add(by);
+    this.retired.add(old);
+  }
+
+  #retire(node: Node | null, tree: MemoryTree, by: string | null = null): void {
     if (node === null) return;
     const walk = (one: Node) => {
-      if (one.kind !== "dir") this.retired.add(one.text);
+      if (one.kind !== "dir") this.#supersede(one.text, by);
       for (const child of one.children.values()) walk(child);
     };
     walk(node);
@@ -234,7 +323,7 @@ export class World {
     if (left !== right) faults.push(`not equal:\n--left\n${left}\n--right\n${right}`);
     const found = this.#found();
     for (const text of this.written) if (!this.retired.has(text) && !found.has(text)) faults.push(`lost ${text}`);
-    for (const text of found) if (!this.written.has(text)) faults.push(`unknown ${text}`);
+    for (const text of found) if (!this.written.has(text) && !isTorn(text)) faults.push(`unknown ${text}`);
     return faults;
   }
 
@@ -245,8 +334,7 @@ export class World {
       for (const child of node.children.values()) walk(child);
     };
     for (const side of SIDES) walk(this.trees[side].root);
-    for (const node of this.#trash) walk(node);
-    for (const side of SIDES) for (const { node } of this.#endpoints?.[side].trash ?? []) walk(node);
+    for (const side of SIDES) this.trees[side].trash.forEach(walk);
     return found;
   }
 }
