@@ -21,6 +21,8 @@ export interface PsyncOptions {
   readonly stateDir: string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** The words of the command that runs psync; what `psyncCommand` gives when left out. */
+  readonly command?: readonly string[];
 }
 
 /** How psync ended. */
@@ -78,7 +80,7 @@ export class PsyncProcess implements AsyncDisposable {
 
   /** Starts psync. */
   static async start(options: PsyncOptions): Promise<PsyncProcess> {
-    const { words, env } = await psyncCommand();
+    const { words, env } = options.command === undefined ? await psyncCommand() : { words: options.command, env: {} };
     const child = new Deno.Command(words[0]!, {
       args: [...words.slice(1), ...options.args],
       env: { ...env, XDG_STATE_HOME: options.stateDir, ...options.env },
