@@ -9,6 +9,7 @@
  */
 import { join } from "node:path";
 import { SetupError } from "../base/errors.ts";
+import { showPath } from "../core/path.ts";
 
 /** What tells one pair from another, as the brain found or was told it. */
 export interface PairRoots {
@@ -84,9 +85,8 @@ export function createPair(dir: string, roots: PairRoots, options: { readonly id
     const other = readPair(dir, id);
     if (other !== null) {
       throw new SetupError(
-        `Cannot use pair id ${id}: it is that of ${JSON.stringify(other.leftRoot)} and ${
-          JSON.stringify(other.rightRoot)
-        }`,
+        `Cannot sync ${showRoots(roots)}: they were synced as ${showRoots(other)}; name them so again, or remove ` +
+          `.psync/pair in both to begin anew`,
       );
     }
     const pair = { id, ...pickRoots(roots) };
@@ -140,6 +140,10 @@ function hasRoots(pair: Pair, roots: PairRoots): boolean {
 
 function pickRoots({ leftRoot, rightHost, rightRoot }: PairRoots): PairRoots {
   return { leftRoot, rightHost, rightRoot };
+}
+
+function showRoots({ leftRoot, rightHost, rightRoot }: PairRoots): string {
+  return `"${showPath(leftRoot)}" with "${showPath(rightHost === null ? rightRoot : `${rightHost}:${rightRoot}`)}"`;
 }
 
 function readOrNull(path: string): string | null {

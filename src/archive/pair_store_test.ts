@@ -55,7 +55,7 @@ Deno.test(
     const id = "0123456789abcdef0123456789abcdef";
     assertEquals(createPair(dir, LOCAL, { id }).id, id);
     assertThrows(() => createPair(dir, REMOTE, { id: "../../etc" }), SetupError, "32 hex digits");
-    assertThrows(() => createPair(dir, REMOTE, { id }), SetupError, `it is that of "/srv/a" and "/srv/b"`);
+    assertThrows(() => createPair(dir, REMOTE, { id }), SetupError, `they were synced as "/srv/a" with "/srv/b"`);
     assertEquals(listPairs(dir).pairs, [{ id, ...LOCAL }]);
   }),
 );

@@ -246,7 +246,7 @@ export class LocalEndpoint implements Endpoint {
     if (done.status === STATUS.guard) {
       throw new SafetyHaltError(`Cannot ${what} ${root}: it is not the root that was opened`);
     }
-    throw new SetupError(`Cannot ${what} ${root}: ${errnoName(done.errno)}`);
+    throw new SetupError(`Cannot ${what} ${root}: ${writeTrouble(done.errno)}`);
   }
 
   /** A directory that was listed was told; what is in it may then be told less often. */
@@ -267,6 +267,23 @@ export class LocalEndpoint implements Endpoint {
     if (transition.kind !== "move") return reporter.rememberOwn(transition.path, stat, ended);
     reporter.rememberOwn(transition.from, null, ended);
     reporter.rememberOwn(transition.to, stat, ended);
+  }
+}
+
+/** Why psync's own files cannot be written in a root, and what to do. */
+function writeTrouble(errno: number): string {
+  const name = errnoName(errno);
+  switch (name) {
+    case "EACCES":
+    case "EPERM":
+      return `it may not be written (${name}); let this user write in it, or run psync as another user`;
+    case "EROFS":
+      return "its file system is read-only; mount it for writing";
+    case "ENOSPC":
+    case "EDQUOT":
+      return `there is no space left (${name}); make some`;
+    default:
+      return name;
   }
 }
 

@@ -8,7 +8,7 @@
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, SetupError } from "../base/errors.ts";
 import { Child } from "../base/process.ts";
-import type { EndpointOptions } from "../core/endpoint.ts";
+import { CANNOT_OPEN_ROOT, type EndpointOptions } from "../core/endpoint.ts";
 import { throughNative } from "../replica/native_exec.ts";
 import { type Greeting, GreetingReader } from "../wire/hello.ts";
 import {
@@ -63,10 +63,17 @@ export async function connectSsh(options: SshOptions): Promise<RemoteEndpoint> {
   try {
     return await openGreeted(starting, { root: options.root, excludes: options.excludes, protocol });
   } catch (cause) {
-    // What is wrong with a root is said by the filter, which does not know how it was called.
-    if (cause instanceof SetupError) throw new SetupError(`On "${host}": ${cause.message}`, { cause });
+    if (cause instanceof SetupError) throw new SetupError(withHost(cause.message, host), { cause });
     throw cause;
   }
+}
+
+/** What a filter says of its root, which does not know by which name its host was called. */
+function withHost(message: string, host: string): string {
+  const end = message.startsWith(CANNOT_OPEN_ROOT) ? message.indexOf('": ') + 1 : 0;
+  return end === 0
+    ? `Cannot go on with "${host}": ${message}`
+    : `${message.slice(0, end)} on "${host}"${message.slice(end)}`;
 }
 
 /** The protocol of the filter that answers; where none does, nothing is left of the child. */
