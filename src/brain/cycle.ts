@@ -8,9 +8,9 @@ import type { PairContext } from "./context.ts";
 import type { Dispatcher } from "./dispatch.ts";
 
 /** How many paths are planned in one round, so that live news never wait long behind a scan. */
-const ROUND_PATHS = 1_000;
-/** How many paths may be in flight before the loop waits. */
-const FLIGHT_LIMIT = 20_000;
+export const ROUND_PATHS = 1_000;
+/** How many paths may be in flight before the loop waits: `next` must not resolve before one has ended. */
+export const FLIGHT_LIMIT = 20_000;
 
 /** Runs rounds for as long as `next` resolves to true: something may be ready. */
 export async function runCycle(

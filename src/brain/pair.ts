@@ -13,7 +13,7 @@ import type { Side } from "../core/problem.ts";
 import { Absences } from "./absences.ts";
 import { BulkLane, type RunRsync } from "./bulk.ts";
 import type { PairContext } from "./context.ts";
-import { runCycle } from "./cycle.ts";
+import { FLIGHT_LIMIT, ROUND_PATHS, runCycle } from "./cycle.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { EpochKeeper } from "./epoch.ts";
 import { Evidence } from "./evidence.ts";
@@ -217,7 +217,9 @@ export class Pair {
     this.#settleWaiters();
     this.#progress();
     if (!this.#isAwake && !this.#stopped) await new Promise<void>((resolve) => this.#wake = resolve);
-    this.#isAwake = this.#context.board.readyCount > 1_000;
+    // WHY: with too many in flight the loop takes nothing, and would spin without ever letting an answer in.
+    const { board, flights } = this.#context;
+    this.#isAwake = board.readyCount > ROUND_PATHS && flights.size <= FLIGHT_LIMIT;
     return !this.#stopped;
   }
 
