@@ -41,6 +41,11 @@ export interface ReporterParts {
   readonly ignore: Ignore;
 }
 
+/** A rename that was seen as a pair, and whether a directory was renamed. */
+interface SeenMove extends Move {
+  readonly isDir: boolean;
+}
+
 interface Look {
   readonly due: Due;
   readonly sighting: Sighting;
@@ -53,7 +58,7 @@ export class Reporter {
   readonly #outbox = new Outbox();
   #newDirs: NewDirs | null = null;
   #watcher: Pick<Watcher, "list" | "drop"> | null = null;
-  #moves: Move[] = [];
+  #moves: SeenMove[] = [];
   readonly #batches = new Set<Promise<void>>();
   #timer: Timer | null = null;
   #roomWaiters: (() => void)[] = [];
@@ -200,7 +205,7 @@ export class Reporter {
       this.#settle.followMove(move);
       this.#newDirs?.followMove(move);
     }
-    if (this.#moves.length < MOVES_MAX) this.#moves.push({ from, to });
+    if (this.#moves.length < MOVES_MAX) this.#moves.push({ from, to, isDir });
     this.#settle.mark(from, DIRTY.gone);
     this.#settle.mark(to, DIRTY.moved);
   }
@@ -216,7 +221,7 @@ export class Reporter {
   }
 
   /** Adds both names of each rename to a batch; a rename of a path that psync changes now waits. */
-  #takeMoves(dues: Due[]): Move[] {
+  #takeMoves(dues: Due[]): SeenMove[] {
     if (this.#moves.length === 0) return [];
     const isHeld = ({ from, to }: Move) => this.#settle.isHeld(from) || this.#settle.isHeld(to);
     const moves = this.#moves.filter((move) => !isHeld(move));
@@ -231,7 +236,7 @@ export class Reporter {
     return moves;
   }
 
-  async #run(dues: readonly Due[], moves: readonly Move[]): Promise<void> {
+  async #run(dues: readonly Due[], moves: readonly SeenMove[]): Promise<void> {
     try {
       const looks = await this.#look(dues);
       await this.#outbox.post(() => this.#judge(looks, moves));
@@ -265,13 +270,17 @@ export class Reporter {
     return dues.map((due) => ({ due, sighting: found.get(due.path)! }));
   }
 
-  #judge(looks: readonly Look[], moves: readonly Move[]): EndpointEvent | null {
+  #judge(looks: readonly Look[], moves: readonly SeenMove[]): EndpointEvent | null {
     const inMoves = new Set(moves.flatMap(({ from, to }) => [from, to]));
     const reported = new Set<RelPath>();
     for (const look of looks) {
       if (this.#judgeOne(look)) reported.add(look.due.path);
     }
-    const told = moves.filter(({ from, to }) => reported.has(from) || reported.has(to));
+    // WHY a directory's, too, of which both names were told: a look may have come before its event,
+    // and then nobody knows that all that is in it has a new name.
+    const isNews = ({ to, isDir }: SeenMove) => isDir && !this.#parts.known.isOwn(to);
+    const told = moves.filter((move) => reported.has(move.from) || reported.has(move.to) || isNews(move))
+      .map(({ from, to }) => ({ from, to }));
     const toldNames = new Set(told.flatMap(({ from, to }) => [from, to]));
     const observations: Observation[] = [];
     for (const { sighting: { observation } } of looks) {

@@ -236,3 +236,16 @@ Deno.test("Reporter does not tell what was seen before something that was told s
   await scene.dirty("f", DIRTY.gone);
   assertEquals(scene.said(), []);
 });
+
+Deno.test("Reporter tells the rename of a directory though both names were told before its event came", async () => {
+  const scene = new Scene();
+  scene.write("to", { kind: KIND.dir });
+  await scene.dirty("to", DIRTY.closed);
+  await scene.dirty("from", DIRTY.closed);
+  assertEquals(scene.said(), ["present to", "absent from"]);
+  await scene.clock.advance(100);
+  scene.reporter.take({ kind: "move", isDir: true, from: p("from"), to: p("to") });
+  await scene.settle();
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), ["present to, absent from, from->to"]);
+});
