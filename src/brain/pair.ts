@@ -156,6 +156,7 @@ export class Pair {
       await examineEpoch(this.#context);
       await this.#scanner.runFirst();
       await this.#quiet();
+      await this.#tried();
       if (!this.#stopped) noteBoots(this.#context);
       this.#findsRenames = true;
       if (!this.#stopped) this.#options.onFirstSync();
@@ -249,6 +250,14 @@ export class Pair {
     const [arrivals, begun, relaxedMs] = [board.arrivals, flights.begun, clock.nowMs() + UNQUIET_MS];
     const isRelaxed = () => clock.nowMs() > relaxedMs && flights.isSettled(begun) && board.isSettled(arrivals);
     const isSettled = () => this.isQuiet || isRelaxed();
+    return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
+  }
+
+  /** Resolves when nothing waits to be tried again that is not listed as a problem. */
+  #tried(): Promise<void> {
+    const { retry, status } = this.#context;
+    const isSettled = () => !retry.hasUnlisted((path) => status.isListed(path)) && this.isQuiet;
+    if (!retry.hasUnlisted((path) => status.isListed(path)) || this.#stopped) return Promise.resolve();
     return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
   }
 

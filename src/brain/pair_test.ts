@@ -72,6 +72,22 @@ Deno.test("Pair lets answers in while more paths wait than may be in flight", as
   assert(pair.context.flights.size <= FLIGHT_LIMIT + ROUND);
 });
 
+Deno.test("Pair is not done with its first sync while an unlisted path waits to be tried again", async () => {
+  const clock = new FakeClock();
+  const stop = new AbortController();
+  let isDone = false;
+  const endpoints = { left: new FakeEndpoint(), right: new FakeEndpoint() };
+  const pair = makePair({ endpoints, clock, onFirstSync: () => isDone = true });
+  pair.context.retry.later("p" as RelPath, 5_000);
+  const ended = pair.run(stop.signal);
+  await clock.advance(100);
+  assertEquals(isDone, false);
+  await clock.advance(1_000);
+  assertEquals(isDone, true);
+  stop.abort();
+  await ended;
+});
+
 /** One round may begin on top of the limit. */
 const ROUND = 1_000;
 

@@ -44,6 +44,12 @@ export class RetryList implements Disposable {
     return this.#waiting.has(path);
   }
 
+  /** Whether a path waits that `isListed` does not tell people of. */
+  hasUnlisted(isListed: (path: RelPath) => boolean): boolean {
+    for (const path of this.#waiting.keys()) if (!isListed(path)) return true;
+    return false;
+  }
+
   /** Tries `path` again after its next delay; one that waits already keeps its time. */
   later(path: RelPath, limitMs: number): void {
     if (this.#waiting.has(path)) return;

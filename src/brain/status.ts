@@ -6,7 +6,7 @@
  */
 import type { Entry } from "../core/entry.ts";
 import type { Move } from "../core/endpoint.ts";
-import { isBelow, rebase, type RelPath } from "../core/path.ts";
+import { ancestorsOf, isBelow, rebase, type RelPath } from "../core/path.ts";
 import type { Problem, Side } from "../core/problem.ts";
 import type { KindCounts, Report, SideChanges, SyncSummary } from "./report.ts";
 
@@ -57,6 +57,14 @@ export class Status {
     this.problems.set(problem.path, problem);
     this.#report.problem(problem);
     if (problem.reason === "no-space" && problem.side !== null) this.onNoSpace?.(problem.side);
+  }
+
+  /** Whether a path, or a directory above it, is listed. */
+  isListed(path: RelPath): boolean {
+    if (this.problems.size === 0) return false;
+    if (this.problems.has(path)) return true;
+    for (const above of ancestorsOf(path)) if (this.problems.has(above)) return true;
+    return false;
   }
 
   /** Takes a path off the list. */

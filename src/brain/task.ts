@@ -123,7 +123,10 @@ export class Task {
       case "stale":
       case "stale-kept":
       case "gone":
-        if (!retry.mayTryAtOnce(this.path)) return retry.later(this.path, BUSY_LIMIT_MS);
+        if (!retry.mayTryAtOnce(this.path)) {
+          status.problem({ path: this.path, side, reason: "busy", detail: "it changes again and again" });
+          return retry.later(this.path, BUSY_LIMIT_MS);
+        }
         return lookAgain(this.#context, this.path, ["left", "right"]);
       case "busy":
         status.problem({ path: this.path, side, reason: "busy", detail: "somebody writes to the file" });
