@@ -8,7 +8,6 @@
 import { Child } from "../base/process.ts";
 import type { Owner } from "../core/entry.ts";
 import { decodeBytes } from "../core/path.ts";
-import { systemClock } from "../base/clock.ts";
 import { logger } from "../base/log.ts";
 
 /** A table of names: `passwd` or `group`. */
@@ -31,25 +30,19 @@ const ID_LAST = 0xffff_fffe;
 
 const log = logger("replica", "owners");
 
-/** How long a mark of a table is believed: every batch of looks and commits asks for it. */
-const MARK_MS = 1_000;
-const marks = new Map<OwnerTable, { readonly atMs: number; readonly mark: Promise<string> }>();
-
-async function readMark(table: OwnerTable): Promise<string> {
-  const stat = await Deno.stat(`/etc/${table}`).catch(() => null);
-  return stat === null ? "" : `${stat.mtime?.getTime()} ${stat.size} ${stat.ino}`;
+function readMark(table: OwnerTable): string {
+  try {
+    // WHY not async: every look and commit asks, and handing it to a thread costs far more than the call.
+    const stat = Deno.statSync(`/etc/${table}`);
+    return `${stat.mtime?.getTime()} ${stat.size} ${stat.ino}`;
+  } catch {
+    return ""; // there is none, as in a bare container
+  }
 }
 
 /** The files in /etc and `getent`. */
 export const systemOwnerSources: OwnerSources = {
-  markOf(table) {
-    const known = marks.get(table);
-    const nowMs = systemClock.nowMs();
-    if (known !== undefined && nowMs - known.atMs < MARK_MS) return known.mark;
-    const mark = readMark(table);
-    marks.set(table, { atMs: nowMs, mark });
-    return mark;
-  },
+  markOf: (table) => Promise.resolve(readMark(table)),
   read: (table) => Deno.readFile(`/etc/${table}`).then(decodeBytes, () => ""),
   async ask(table, key) {
     try {
