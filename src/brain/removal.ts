@@ -12,8 +12,9 @@ import type { ArchiveRow } from "../core/archive.ts";
 import { expectedOf } from "../core/expected.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
-import type { Transition, TransitionResult } from "../core/transition.ts";
+import type { FailedResult, Transition, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
+import { FAILED_LIMIT_MS } from "./retry.ts";
 import { lookAgain } from "./task.ts";
 
 /** How many rows one chunk has. */
@@ -36,9 +37,11 @@ interface Item {
 /** Removes a directory and what the archive knows below it. */
 export async function removeTree(context: PairContext, removal: TreeRemoval): Promise<void> {
   try {
-    await emptyDirectory(context, removal);
+    const failed = await emptyDirectory(context, removal);
     const row = context.archive.get(removal.path);
-    if (row !== null) await removeTop(context, removal, row);
+    if (row === null) return;
+    if (failed !== null) notNow(context, removal, failed);
+    else await removeTop(context, removal, row);
   } catch (error) {
     context.fail(error);
   } finally {
@@ -57,12 +60,15 @@ export async function removeContents(context: PairContext, removal: TreeRemoval)
   }
 }
 
-async function emptyDirectory(context: PairContext, removal: TreeRemoval): Promise<void> {
+/** Returns a failure of something that could not be removed, if there was one. */
+async function emptyDirectory(context: PairContext, removal: TreeRemoval): Promise<FailedResult | null> {
   const passed = new Set<RelPath>();
+  let failed: FailedResult | null = null;
   for (;;) {
     const chunk = nextChunk(context, removal, passed);
-    if (chunk.length === 0) return;
-    await removeChunk(context, removal.side, chunk, passed);
+    if (chunk.length === 0) return failed;
+    const results = await removeChunk(context, removal.side, chunk, passed);
+    failed ??= results.find((result) => result.kind === "failed") ?? null;
   }
 }
 
@@ -86,7 +92,7 @@ async function removeChunk(
   side: Side,
   chunk: readonly Item[],
   passed: Set<RelPath>,
-): Promise<void> {
+): Promise<readonly TransitionResult[]> {
   const transitions = chunk.map(({ path, row }): Transition => ({
     kind: "remove",
     path,
@@ -97,6 +103,7 @@ async function removeChunk(
   const results = await context.endpoints[side].commit({ transitions });
   context.touched();
   context.archive.transact(() => chunk.forEach((item, i) => settle(context, side, item, results[i]!, passed)));
+  return results;
 }
 
 function settle(context: PairContext, side: Side, item: Item, result: TransitionResult, passed: Set<RelPath>): void {
@@ -108,7 +115,7 @@ function settle(context: PairContext, side: Side, item: Item, result: Transition
   }
   passed.add(item.path);
   // A child that is gone already, or was changed: its own news decide.
-  if (item.row.entry.kind !== "dir") lookAgain(context, item.path, ["left", "right"]);
+  if (item.row.entry.kind !== "dir" && result.kind !== "failed") lookAgain(context, item.path, ["left", "right"]);
 }
 
 async function removeTop(context: PairContext, removal: TreeRemoval, row: ArchiveRow): Promise<void> {
@@ -127,10 +134,7 @@ async function removeTop(context: PairContext, removal: TreeRemoval, row: Archiv
     result = await remove(true);
   }
   if (result.kind === "done") return removed(context, removal, row);
-  if (result.kind === "failed") {
-    context.status.problem({ path, side, reason: result.reason, detail: result.detail });
-    return context.retry.later(path, 60_000);
-  }
+  if (result.kind === "failed") return notNow(context, removal, result);
   revive(context, removal);
 }
 
@@ -139,6 +143,12 @@ function removed(context: PairContext, removal: TreeRemoval, row: ArchiveRow): v
   context.status.did(removal.side, "removed", { kind: row.entry.kind, bytes: 0 });
   context.status.goneBelow(removal.path);
   context.status.fine(removal.path);
+}
+
+/** Nothing lives in it, but the host refuses: what is left of it is tried again by and by. */
+function notNow(context: PairContext, { path, side }: TreeRemoval, { reason, detail }: FailedResult): void {
+  context.status.problem({ path, side, reason, detail });
+  context.retry.later(path, FAILED_LIMIT_MS);
 }
 
 /** It stays on this side, removed on the other, as long as something in it cannot be synchronised. */

@@ -10,6 +10,7 @@ import type { Endpoint } from "../../src/core/endpoint.ts";
 import type { Observation } from "../../src/core/observation.ts";
 import type { RelPath } from "../../src/core/path.ts";
 import type { Side } from "../../src/core/problem.ts";
+import type { CommitBatch, Transition, TransitionResult } from "../../src/core/transition.ts";
 import type { Node } from "./tree.ts";
 import { World, type WorldOptions } from "./world.ts";
 
@@ -28,6 +29,9 @@ export class Script {
   readonly #gates = new Map<string, Gate>();
   /** Paths that show something which cannot be synchronised, as `side path`. */
   readonly #special = new Set<string>();
+
+  /** Paths that cannot be changed, as `side path`. */
+  readonly #denied = new Set<string>();
 
   constructor(options: WorldOptions) {
     this.world = new World({ ...options, wrap: (side, endpoint) => this.#wrap(side, endpoint) });
@@ -108,6 +112,13 @@ export class Script {
     this.world.trees[side].onChange(path as RelPath);
   }
 
+  /** From now on psync may not change a path; `no`: it may again. */
+  deny(side: Side, path: string, no?: "no"): void {
+    this.#tell(side, `deny ${path} ${no ?? ""}`);
+    if (no === undefined) this.#denied.add(`${side} ${path}`);
+    else this.#denied.delete(`${side} ${path}`);
+  }
+
   #tell(side: Side, what: string): void {
     this.world.log.push(`${side} ${what}`);
   }
@@ -149,7 +160,7 @@ export class Script {
   #wrap(side: Side, endpoint: Endpoint): Endpoint {
     const show = (seen: Observation): Observation => this.#show(side, seen);
     const wrapped: Pick<Endpoint, "commit" | "look" | "list" | "events"> = {
-      commit: (batch) => this.#pass(side, "commit", () => endpoint.commit(batch)),
+      commit: (batch) => this.#pass(side, "commit", () => this.#commit(side, endpoint, batch)),
       look: (paths, options) => this.#pass(side, "look", async () => (await endpoint.look(paths, options)).map(show)),
       list: async (dirs, options) =>
         (await endpoint.list(dirs, options)).map((one) =>
@@ -164,6 +175,17 @@ export class Script {
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
+  }
+
+  async #commit(side: Side, endpoint: Endpoint, batch: CommitBatch): Promise<readonly TransitionResult[]> {
+    const isDenied = (t: Transition) => t.kind !== "move" && this.#denied.has(`${side} ${t.path}`);
+    if (!batch.transitions.some(isDenied)) return await endpoint.commit(batch);
+    const results: TransitionResult[] = [];
+    for (const one of batch.transitions) {
+      if (isDenied(one)) results.push({ kind: "failed", reason: "denied", detail: "EACCES", ended: 0 });
+      else results.push(...await endpoint.commit({ transitions: [one] }));
+    }
+    return results;
   }
 
   #show(side: Side, seen: Observation): Observation {

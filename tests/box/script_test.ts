@@ -151,3 +151,19 @@ Deno.test("a rename into a directory that was just made is made as a rename", as
     assert(!run.world.log.some((line) => /right: put n\/d/.test(line)));
   });
 });
+
+Deno.test("a removal that psync may not make is listed and made later, not undone", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.deny("right", "d/x");
+    run.remove("left", "d");
+    await run.go();
+    await run.wait(3_000);
+    assertEquals(run.world.trees.left.find("d" as RelPath), null);
+    assertEquals(run.world.status.problems.get("d" as RelPath)?.reason, "denied");
+    run.deny("right", "d/x", "no");
+    await run.rest();
+    assertEquals(run.world.trees.right.find("d" as RelPath), null);
+    assertEquals(run.world.status.problems.size, 0);
+  });
+});
