@@ -7,9 +7,9 @@ import { ArchiveError, SetupError } from "../base/errors.ts";
 import { openArchive, quarantineArchive } from "../archive/archive.ts";
 import { archivePath, createPair, findPair, listPairs, type Pair as KnownPair } from "../archive/pair_store.ts";
 import type { Archive } from "../core/archive.ts";
-import { type PairId, printLock, printPair } from "../core/marks.ts";
+import { type Lock, type PairId, printLock, printPair } from "../core/marks.ts";
 import type { Sides } from "./context.ts";
-import type { Endpoint } from "../core/endpoint.ts";
+import type { Endpoint, EndpointFacts } from "../core/endpoint.ts";
 import {
   type BothFacts,
   lockState,
@@ -21,6 +21,9 @@ import {
   takenMessage,
 } from "./identity.ts";
 import type { SessionContext, SessionSettings } from "./settings.ts";
+
+/** Where the archive keeps how ssh was called, for commands that reach the right root by themselves. */
+export const SSH_COMMAND = "sshCommand";
 
 const SIDES = ["left", "right"] as const;
 
@@ -50,7 +53,10 @@ export async function joinPair(
   for (const side of SIDES) await endpoints[side].setCompareOwners(compareOwners);
   await adopt(endpoints, joined, context);
   for (const side of restored) context.report.notice({ kind: "marker-restored", side });
-  joined.archive.transact(() => noteRoots(facts, joined.archive));
+  joined.archive.transact(() => {
+    noteRoots(facts, joined.archive);
+    joined.archive.setMeta(SSH_COMMAND, settings.sshCommand);
+  });
   return joined;
 }
 
@@ -129,17 +135,18 @@ async function adopt(endpoints: Sides<Endpoint>, joined: JoinedPair, context: Se
   const term = nextTerm(facts, Number(joined.archive.meta("term") ?? "0"));
   joined.archive.transact(() => joined.archive.setMeta("term", String(term)));
   for (const side of SIDES) {
-    const { lock: oldLock, processId, processStart } = facts[side];
-    const lock = printLock({
-      processId,
-      processStart,
-      term,
-      brainHost: facts.left.hostName,
-      brainBoot: facts.left.bootId,
-      brainPid: Deno.pid,
-      brainStart: startTime(Deno.readTextFileSync("/proc/self/stat")),
-    });
+    const { lock: oldLock } = facts[side];
+    const lock = ownLock(facts[side], { term, brainHost: facts.left.hostName, brainBoot: facts.left.bootId });
     if (oldLock !== null) context.report.notice({ kind: "lock-taken", side });
     await endpoints[side].adopt({ pair: printPair(joined.id), lock, oldLock });
   }
+}
+
+/** The lock of a root for this process. */
+export function ownLock(
+  { processId, processStart }: EndpointFacts,
+  brain: Pick<Lock, "term" | "brainHost" | "brainBoot">,
+): string {
+  const brainStart = startTime(Deno.readTextFileSync("/proc/self/stat"));
+  return printLock({ processId, processStart, ...brain, brainPid: Deno.pid, brainStart });
 }

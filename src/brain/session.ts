@@ -8,9 +8,11 @@
  */
 import { EndpointLostError, PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
 import type { Archive } from "../core/archive.ts";
-import { CANNOT_OPEN_ROOT } from "../core/endpoint.ts";
+import { CANNOT_OPEN_ROOT, type Endpoint } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
+import type { Side } from "../core/problem.ts";
 import type { Sides } from "./context.ts";
+import { answerControl } from "./control_requests.ts";
 import { runDryRun } from "./dry_run.ts";
 import { lockState } from "./identity.ts";
 import { isAlive, isKnownPair, type JoinedPair, joinPair } from "./join.ts";
@@ -54,6 +56,7 @@ class Session {
   #joined: JoinedPair | null = null;
   #pair: Pair | null = null;
   #opened: OpenedPair | null = null;
+  #control: AsyncDisposable | null = null;
   #facts: SessionState["left"]["facts"][] = [null, null];
   #isFirstDone = false;
   #hasConnected = false;
@@ -79,6 +82,7 @@ class Session {
     } finally {
       this.#context.signal.removeEventListener("abort", onAbort);
       this.#phase = "stopping";
+      await this.#control?.[Symbol.asyncDispose]();
       this.#joined?.archive[Symbol.dispose]();
     }
   }
@@ -107,6 +111,7 @@ class Session {
     }
     this.#joined = await joinPair(opened.endpoints, this.#joined, this.#settings, this.#context);
     this.#opened = opened;
+    this.#serveControl(this.#joined);
     onConnected();
     this.#connected(opened);
     try {
@@ -116,6 +121,22 @@ class Session {
       this.#pair = null;
       await this.#leave(opened);
     }
+  }
+
+  /** From the first life on commands may ask, also while there is no link. */
+  #serveControl({ id, archive }: JoinedPair): void {
+    this.#control ??= this.#context.serveControl?.(id, (request) =>
+      answerControl(request, {
+        archive,
+        endpoint: (side) => this.#endpoint(side),
+        state: () => this.#state(),
+      })) ?? null;
+  }
+
+  #endpoint(side: Side): Promise<Endpoint> {
+    if (this.#opened !== null) return Promise.resolve(this.#opened.endpoints[side]);
+    const why = this.#why === null ? this.#phase : this.#why;
+    return Promise.reject(new EndpointLostError(`Cannot change a root now: psync runs without a link: ${why}`));
   }
 
   /** Whether what is left of a psync that died on this host still holds a root; it ends by itself. */

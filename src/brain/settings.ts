@@ -3,6 +3,7 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
+import type { ControlAnswer, ControlRequest } from "./control_requests.ts";
 import type { Report } from "./report.ts";
 
 /** What the user chose. */
@@ -41,6 +42,11 @@ export interface SessionContext {
   readonly signal: AbortSignal;
   /** Where archives lie (archive/location.ts). */
   readonly stateDir: string;
+  /** Lets commands ask this session once the pair is ours (control/server.ts); null: they cannot. */
+  readonly serveControl?: (
+    pairId: string,
+    answer: (request: ControlRequest) => Promise<ControlAnswer>,
+  ) => AsyncDisposable | null;
 }
 
 /** How a session ended. */

@@ -4,7 +4,7 @@
  * The options come from the parser's own definition (options.ts); nothing is described twice.
  * @module
  */
-import { formatDocPage, getDocPage } from "@optique/core";
+import { formatDocPage, getDocPageSync } from "@optique/core";
 import { PARSER } from "./options.ts";
 
 const MAX_COLUMNS = 80;
@@ -29,7 +29,10 @@ knows the host; a relative path there lies below the login directory. Write
 
 const TAIL = `
 Ctrl-C ends psync; kill -USR1 makes it print its state. What is removed on one
-side, and the loser of a conflict, is kept in .psync/trash of its root.
+side, and the loser of a conflict, is kept in .psync/trash of its root:
+
+  psync conflicts [LEFT RIGHT]           list conflicts, and decide them
+  psync trash list|restore|empty [PATH]  see --help behind each of the two
 
 Exit codes:
   0  fine, or ended by Ctrl-C or SIGTERM while it ran
@@ -40,9 +43,9 @@ Exit codes:
   5  new conflicts (-s)
 `;
 
-/** The whole text, with a line break at its end. */
-export function helpText(): string {
-  const page = getDocPage(PARSER);
+/** The options of a parser, in their groups, without a line break at the end. */
+export function optionsText(parser: Parameters<typeof getDocPageSync>[0]): string {
+  const page = getDocPageSync(parser);
   if (page === undefined) throw new Error("The command line has no description");
   const options = formatDocPage("psync", page, {
     maxWidth: MAX_COLUMNS,
@@ -50,5 +53,10 @@ export function helpText(): string {
     showUsage: false,
     sectionOrder: () => 0,
   });
-  return `${HEAD}\n${options.trim().replace(/ +$/gm, "")}\n${TAIL}`;
+  return options.trim().replace(/ +$/gm, "");
+}
+
+/** The whole text, with a line break at its end. */
+export function helpText(): string {
+  return `${HEAD}\n${optionsText(PARSER)}\n${TAIL}`;
 }

@@ -26,7 +26,8 @@ export interface CommandContext {
   readonly cwd: string | null;
 }
 
-const LEVEL: ValueParser<"sync", DebugLevel> = {
+/** The levels of `-d`. */
+export const LEVEL: ValueParser<"sync", DebugLevel> = {
   mode: "sync",
   metavar: "LEVEL",
   placeholder: 0,
@@ -107,7 +108,7 @@ export function parseCommand(args: readonly string[], context: CommandContext): 
 }
 
 /** What is said where an option lacks its value, or is there twice. */
-function sayings(name: string, metavar: string): OptionErrorOptions {
+export function sayings(name: string, metavar: string): OptionErrorOptions {
   const line = (words: string): Message => [{ type: "text", text: words }];
   return {
     endOfInput: line(`Cannot use "${name}" alone: write "${name} ${metavar}"`),
@@ -118,7 +119,7 @@ function sayings(name: string, metavar: string): OptionErrorOptions {
 }
 
 /** A switch without a value. */
-function flag(short: `-${string}`, long: `--${string}`, description: Message) {
+export function flag(short: `-${string}`, long: `--${string}`, description: Message) {
   return option(short, long, { description, errors: sayings(long, "") });
 }
 
@@ -150,7 +151,7 @@ function refuseRelative(settings: Settings): void {
 }
 
 /** Short options are too short to be near to anything. */
-function nearMiss(similar: readonly string[]): Message {
+export function nearMiss(similar: readonly string[]): Message {
   const long = similar.find((name) => name.startsWith("--"));
   return [{
     type: "text",
@@ -159,7 +160,7 @@ function nearMiss(similar: readonly string[]): Message {
 }
 
 /** An error of the parser as one line in our form: no line breaks, no full stop, plain quotes. */
-function oneSentence(error: Message): string {
+export function oneSentence(error: Message): string {
   return formatMessage(error, { colors: false })
     .replace(/\s*\n+\s*/g, " ")
     .replace(/^Unexpected option or argument: (.*?)\. /s, "Unknown option $1: ")

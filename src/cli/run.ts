@@ -13,6 +13,8 @@ import type { Settings } from "../config/settings.ts";
 import { type EndSignal, exitCodeOf } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
 import { oneLine } from "./format.ts";
+import type { ManageIo } from "./manage.ts";
+import type { ManageCommand } from "./manage_options.ts";
 import type { Command } from "./options.ts";
 import { Stopping } from "./stopping.ts";
 import { type Stream, Terminal } from "./terminal.ts";
@@ -46,6 +48,10 @@ export interface Process {
   onUncaught(handler: (error: unknown) => void): void;
   /** Runs a session (brain/session.ts). */
   runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }>;
+  /** Does a command about what psync has kept (manage.ts). */
+  runManage(command: ManageCommand, context: { readonly io: ManageIo; readonly signal: AbortSignal }): Promise<number>;
+  /** Asks a question on the terminal; null: stdin or stderr is none. */
+  readonly ask: ((question: string) => Promise<boolean>) | null;
   /** Runs `psync filter` (filter.ts). */
   runFilter(options: FilterArguments): Promise<number>;
   exit(code: number): void;
@@ -107,6 +113,7 @@ class Run {
   async #dispatch(): Promise<number> {
     const { args, cwd } = this.#process;
     if (args[0] === "filter") return await this.#runFilter(args.slice(1));
+    if (args[0] === "conflicts" || args[0] === "trash") return await this.#runManage(args);
     // The parser takes longer to load than all the rest.
     if (args.length === 1 && args[0] === "--version") return await this.#printVersion();
     const { parseCommand } = await import("./options.ts");
@@ -120,6 +127,30 @@ class Run {
       case "session":
         return await this.#runSession(command);
     }
+  }
+
+  async #runManage(args: readonly string[]): Promise<number> {
+    const { parseManage } = await import("./manage_options.ts");
+    const command = parseManage(args);
+    if (command.task.kind === "help") {
+      await this.#print((await import("./manage_help.ts")).manageHelp().trimEnd());
+      return 0;
+    }
+    this.#debugLevel = command.debugLevel;
+    await this.#setUpLogging(command.debugLevel);
+    const { clock, hasTerminal, ask } = this.#process;
+    const onSignal = (signal: EndSignal, handler: () => void) => this.#process.onSignal(signal, handler);
+    using stopping = new Stopping({ clock, hasTerminal, isLive: false, onSignal });
+    const io: ManageIo = {
+      out: (line) => this.#print(line),
+      err: (line) => this.#terminal.err(line),
+      ask: ask === null ? null : async (question) => {
+        await this.#terminal.flush(FLUSH_MS);
+        return await ask(question);
+      },
+    };
+    const done = this.#process.runManage(command, { io, signal: stopping.signal });
+    return await this.#untilEnd(done.then((exitCode) => ({ exitCode })), stopping);
   }
 
   async #printVersion(): Promise<number> {

@@ -5,6 +5,8 @@ import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { someConnection, someState } from "../../tests/support/session_values.ts";
 import { logger } from "../base/log.ts";
 import type { Settings } from "../config/settings.ts";
+import type { ManageIo } from "./manage.ts";
+import type { ManageCommand } from "./manage_options.ts";
 import { main, type Process, type SessionContext } from "./run.ts";
 
 type Session = (settings: Settings, context: SessionContext) => Promise<{ readonly exitCode: number }>;
@@ -55,6 +57,11 @@ class FakeProcess implements Process {
   }
   runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }> {
     return this.#session(settings, context);
+  }
+  readonly ask = null;
+  runManage({ task }: ManageCommand, { io }: { readonly io: ManageIo }): Promise<number> {
+    io.err(`${task.kind}, ${io.ask === null ? "nobody to ask" : "asks"}`);
+    return Promise.resolve(1);
   }
   runFilter({ only }: { readonly only?: string }): Promise<number> {
     logger("cli", "test").warn("a warning");
@@ -289,4 +296,17 @@ Deno.test("main() ends at once on what nobody caught, with one line and 3", asyn
   resetSync();
   assertEquals(process.exits, [3]);
   assertEquals(process.err, "psync: Internal error: Error: lost; start psync with -d to see where\n");
+});
+
+Deno.test("main() hands conflicts and trash to their command, and takes its exit code", async () => {
+  const process = new FakeProcess(["trash", "list"]);
+  await main(process);
+  assertEquals([process.err, process.exits], ["trash.list, nobody to ask\n", [1]]);
+  const wrong = new FakeProcess(["conflicts", "keep", "up"]);
+  await main(wrong);
+  assertEquals(wrong.exits, [2]);
+  const help = new FakeProcess(["conflicts", "--help"]);
+  await main(help);
+  assertStringIncludes(help.out, "psync trash restore PATH...");
+  assertEquals(help.exits, [0]);
 });

@@ -9,6 +9,8 @@ import { systemClock } from "../base/clock.ts";
 import type { Settings } from "../config/settings.ts";
 import type { EndSignal } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
+import type { ManageIo } from "./manage.ts";
+import type { ManageCommand } from "./manage_options.ts";
 import type { Process, SessionContext } from "./run.ts";
 import { callerCwd, callerStdin, locateLaunched, locateSelf, operands, readEnvironment } from "./self.ts";
 import { onStateSignal, type StateSignalWay } from "./state_signal.ts";
@@ -41,6 +43,8 @@ export function systemProcess(): Process {
     onSignal,
     onUncaught,
     runSession,
+    runManage,
+    ask: Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? ask : null,
     runFilter,
     exit: (code) => Deno.exit(code),
   };
@@ -87,13 +91,56 @@ function onUncaught(handler: (error: unknown) => void): void {
 }
 
 async function runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }> {
-  const [{ runSession }, { archiveDir }, self] = await Promise.all([
+  const [{ runSession }, { serveControl }, surroundings, self] = await Promise.all([
     import("../brain/session.ts"),
-    import("../archive/location.ts"),
+    import("../control/server.ts"),
+    stateSurroundings(),
     locateSelf(),
   ]);
-  const stateDir = archiveDir({ env: readEnvironment(), isRootUser: Deno.uid() === 0 });
-  return await runSession(settings, { ...context, self, stateDir });
+  return await runSession(settings, {
+    ...context,
+    self,
+    stateDir: surroundings.stateDir,
+    serveControl: (pairId, answer) => serveControl(pairId, { ...surroundings, answer }),
+  });
+}
+
+/** Where archives and control sockets lie. */
+async function stateSurroundings(): Promise<{ readonly stateDir: string; readonly runtimeDir: string | undefined }> {
+  const { archiveDir } = await import("../archive/location.ts");
+  const env = readEnvironment();
+  return {
+    stateDir: archiveDir({ env, isRootUser: Deno.uid() === 0 }),
+    runtimeDir: env.get("XDG_RUNTIME_DIR"),
+  };
+}
+
+async function runManage(
+  command: ManageCommand,
+  { io, signal }: { readonly io: ManageIo; readonly signal: AbortSignal },
+): Promise<number> {
+  const [{ manage }, { openControl }, { namePair }, surroundings, self] = await Promise.all([
+    import("./manage.ts"),
+    import("../control/open.ts"),
+    import("../control/name_pair.ts"),
+    stateSurroundings(),
+    locateSelf(),
+  ]);
+  const { operands, remoteHost, sshCommand } = command;
+  const { pair, paths } = namePair(surroundings.stateDir, { operands, remoteHost, cwd: callerCwd() });
+  await using control = await openControl(pair, { ...surroundings, self, clock: systemClock, sshCommand, signal });
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  // What was begun ends with the control; a question may wait for ever.
+  return await Promise.race([manage(command, { pair, paths, control, io }), aborted]);
+}
+
+/** Asks on stderr, so that stdout stays what was asked for; everything but a yes is a no. */
+async function ask(question: string): Promise<boolean> {
+  await Deno.stderr.write(new TextEncoder().encode(`${question} [y/N] `));
+  const answer = new Uint8Array(1024);
+  const got = await Deno.stdin.read(answer);
+  return got !== null && /^y(es)?$/i.test(new TextDecoder().decode(answer.subarray(0, got)).trim());
 }
 
 async function runFilter(options: FilterArguments): Promise<number> {
