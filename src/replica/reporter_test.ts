@@ -247,5 +247,5 @@ Deno.test("Reporter tells the rename of a directory though both names were told 
   scene.reporter.take({ kind: "move", isDir: true, from: p("from"), to: p("to") });
   await scene.settle();
   await scene.clock.advance(100);
-  assertEquals(scene.said(), ["present to, absent from, from->to"]);
+  assertEquals(scene.said(), ["absent from, present to, from->to"]);
 });
