@@ -40,6 +40,8 @@ export interface PairContext {
   /** How often a rename to a path was refused; after MOVE_ATTEMPTS it is a new name and a removal. */
   readonly moveAttempts: Map<RelPath, number>;
   readonly moves: RecentMoves;
+  /** Directories that were missing when something was to be put below them (revive.ts). */
+  readonly needed: Set<RelPath>;
   /** What a power cut left to be known. */
   readonly recovery: Recovery;
   readonly status: Status;

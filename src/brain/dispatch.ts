@@ -21,6 +21,7 @@ import { dispatchMove } from "./move_task.ts";
 import { objectKey } from "./moves.ts";
 import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLook, type Views } from "./plan.ts";
 import { removeContents, removeTree } from "./removal.ts";
+import { HeldPaths } from "./held.ts";
 import { displaceDirectory } from "./displace.ts";
 import { reviveParents } from "./revive.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
@@ -44,8 +45,11 @@ export class Dispatcher {
   /** Plans of this round that were made while looking for renames. */
   #plans = new Map<RelPath, Plan>();
 
+  readonly #held: HeldPaths;
+
   constructor(context: PairContext, bulk: BulkLane) {
     this.#context = context;
+    this.#held = new HeldPaths(context.archive);
     this.#bulk = bulk;
   }
 
@@ -55,6 +59,7 @@ export class Dispatcher {
     this.#noteObjects(news);
     this.#opened.clear();
     this.#plans.clear();
+    this.#held.refresh();
     this.#context.archive.transact(() => {
       for (const item of news) if (this.#mayBeMove(item)) this.#planOne(item, { onlyMoves: true });
       for (const item of news) if (this.#round.has(item.path)) this.#planOne(item, { onlyMoves: false });
@@ -155,6 +160,7 @@ export class Dispatcher {
 
   /** Something present below a directory that the archive does not show as it is. */
   #hasLifeBelow(dir: RelPath): boolean {
+    if (this.#context.needed.has(dir) && this.#context.retry.hasBelow(dir)) return true;
     const isAlive = (news: News) => {
       const row = this.#context.archive.get(news.path);
       return SIDES.some((side) => {
@@ -192,6 +198,7 @@ export class Dispatcher {
   }
 
   #decided(news: News): void {
+    this.#context.needed.delete(news.path);
     this.#arrived(news);
     for (const side of SIDES) {
       const sighting = news[side];
@@ -274,6 +281,9 @@ export class Dispatcher {
   #change(news: News, plan: Extract<Plan, { kind: "change" }>, blocker: RelPath | null): void {
     const { change, row } = plan;
     const sides = SIDES.filter((side) => change[side].kind !== "keep");
+    if (sides.some((side) => change[side].kind === "remove" && this.#held.covers(news, side))) {
+      return this.#context.retry.settle(news.path);
+    }
     if (blocker !== null && !this.#mayFollow(blocker, sides, change)) return this.#context.board.park(news, blocker);
     const tree = sides.find((side) => this.#needsEmptying(change[side], news.path, row));
     if (tree !== undefined) return this.#emptyFirst(news, { change, row, side: tree });
@@ -360,6 +370,7 @@ export class Dispatcher {
     // A directory that was put back for what lives in it: what else it held is gone on one side.
     if (change.clash?.why === "edit-remove" && change.entry?.kind === "dir") this.#context.rescan(task.path);
     if (refusal === null) this.#context.recovery.settle(task.path);
+    if (refusal === null) this.#noteSources(change);
     if (refusal === null) this.#count(task, change);
     else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
     else if (refusal.result.kind === "not-empty") {

@@ -44,6 +44,12 @@ export class RetryList implements Disposable {
     return this.#waiting.has(path);
   }
 
+  /** Whether something below a directory waits to be tried again. */
+  hasBelow(dir: RelPath): boolean {
+    for (const path of this.#waiting.keys()) if (isBelow(path, dir)) return true;
+    return false;
+  }
+
   /** Whether a path waits that `isListed` does not tell people of. */
   hasUnlisted(isListed: (path: RelPath) => boolean): boolean {
     for (const path of this.#waiting.keys()) if (!isListed(path)) return true;

@@ -12,7 +12,9 @@ import { lookAgain } from "./task.ts";
 /** Looks at the directories above a path; the path itself is tried again after them. */
 export function reviveParents(context: PairContext, news: News): void {
   for (const ancestor of ancestorsOf(news.path)) {
-    if (ancestor !== ROOT) lookAgain(context, ancestor, ["left", "right"]);
+    if (ancestor === ROOT || context.needed.has(ancestor)) continue;
+    context.needed.add(ancestor);
+    lookAgain(context, ancestor, ["left", "right"]);
   }
   context.retry.later(news.path, BUSY_LIMIT_MS);
 }

@@ -167,3 +167,46 @@ Deno.test("a removal that psync may not make is listed and made later, not undon
     assertEquals(run.world.status.problems.size, 0);
   });
 });
+
+/** A hold: 120 files of `d` are gone on the left at a start. */
+async function withHold(run: Script): Promise<void> {
+  run.mkdir("left", "d");
+  for (let i = 0; i < 120; i++) run.write("left", `d/f${i}`, `text-${i}`);
+  run.world.start();
+  await run.rest();
+  await run.world.kill();
+  run.remove("left", "d");
+  run.world.start();
+  await run.rest();
+  assertEquals(run.world.archive.holds().length, 1);
+}
+
+/** The removal is held, so the sides differ, and nothing but `different` is wrong. */
+async function held(script: (run: Script) => Promise<void>): Promise<void> {
+  const run = new Script({ seed: 1 });
+  try {
+    await withHold(run);
+    await script(run);
+    const there = run.world.trees.right.find("d" as RelPath)?.children.size;
+    assertEquals(there, 120, run.world.log.slice(-20).join("\n"));
+  } finally {
+    run.letAll();
+    await run.world.kill();
+  }
+}
+
+Deno.test("a held removal stays held when its directory's metadata change", async () => {
+  await held(async (run) => {
+    run.chmod("right", "d", 0o700);
+    await run.rest();
+  });
+});
+
+Deno.test("a held removal stays held, and an edit in it comes through", async () => {
+  await held(async (run) => {
+    run.write("right", "d/f7", "edited");
+    await run.rest();
+    assertEquals(run.world.trees.left.find("d/f7" as RelPath)?.text, "edited");
+    assertEquals(run.world.trees.left.find("d" as RelPath)?.children.size, 1);
+  });
+});
