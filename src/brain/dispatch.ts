@@ -370,7 +370,6 @@ export class Dispatcher {
     // A directory that was put back for what lives in it: what else it held is gone on one side.
     if (change.clash?.why === "edit-remove" && change.entry?.kind === "dir") this.#context.rescan(task.path);
     if (refusal === null) this.#context.recovery.settle(task.path);
-    if (refusal === null) this.#noteSources(change);
     if (refusal === null) this.#count(task, change);
     else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
     else if (refusal.result.kind === "not-empty") {
