@@ -97,7 +97,7 @@ export class BulkLink implements AsyncDisposable {
     if (socket === null || this.#master !== null || this.#disposed !== null || isTooSoon) return;
     this.#startedAtMs = this.#clock.nowMs();
     const words = [this.#ssh.words[0]!, ...masterArgs(this.#ssh, this.#host, socket)];
-    const master = Child.spawn({ ...throughNative(this.#nativePath, words), stdin: "null", stdout: "null" });
+    const master = Child.spawn({ ...throughNative(this.#nativePath, words), stdin: "piped", stdout: "null" });
     this.#master = master;
     master.status.then(() => {
       this.#master = null;

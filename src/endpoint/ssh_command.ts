@@ -67,10 +67,15 @@ export function sharedSshWords(ssh: SshCommand, socket: string | null): readonly
   return [ssh.words[0]!, ...shared, ...ssh.words.slice(1), ...SSH_OPTIONS];
 }
 
-/** The arguments of the connection that others share over `socket`. */
+/**
+ * The arguments of the connection that others share over `socket`.
+ *
+ * WHY a command, and not -N: it ends with our end of its stdin, so also when psync is killed; a master
+ * without one would stay for ever, on both hosts.
+ */
 export function masterArgs(ssh: SshCommand, host: string, socket: string): readonly string[] {
-  const own = ["-M", "-N", "-o", `ControlPath=${socket}`, "-o", "ControlPersist=no"];
-  return [...own, ...ssh.words.slice(1), ...SSH_OPTIONS, "--", bareHost(host)];
+  const own = ["-M", "-o", `ControlPath=${socket}`, "-o", "ControlPersist=no"];
+  return [...own, ...ssh.words.slice(1), ...SSH_OPTIONS, "--", bareHost(host), "cat"];
 }
 
 /** ssh takes an address without the brackets that `[::1]:path` needs. */
