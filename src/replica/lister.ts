@@ -44,6 +44,9 @@ export function visibleEntries(
   return out;
 }
 
+/** How often a directory is listed that is made and removed under our eyes. */
+const LIST_ATTEMPTS = 5;
+
 /** Lists directories. */
 export class Lister {
   readonly #parts: ListerParts;
@@ -54,12 +57,16 @@ export class Lister {
 
   /** Watches and lists each directory; one answer for each, in order. */
   async list(dirs: readonly RelPath[]): Promise<Listed[]> {
+    return await this.#list(dirs, 1);
+  }
+
+  async #list(dirs: readonly RelPath[], attempt: number): Promise<Listed[]> {
     const began = this.#parts.counter.begin();
     const raws = await this.#parts.watcher.list(dirs);
     const ownerOf = await this.#parts.naming.of(statsOf(raws));
     const out: Listed[] = [];
     for (const raw of raws) {
-      out.push(raw.errno === 0 ? this.#listed(raw, { began, ownerOf }) : await this.#unlisted(raw));
+      out.push(raw.errno === 0 ? this.#listed(raw, { began, ownerOf }) : await this.#unlisted(raw, attempt));
     }
     return out;
   }
@@ -82,11 +89,21 @@ export class Lister {
   }
 
   /** Says by a look of its own why a directory could not be listed. */
-  async #unlisted(raw: RawListing): Promise<Listed> {
+  async #unlisted(raw: RawListing, attempt: number): Promise<Listed> {
     const [sighting] = await this.#parts.looker.look([raw.path], { contentLimitBytes: 0, digests: false });
+    if (isBack(sighting!, raw.errno) && attempt < LIST_ATTEMPTS) {
+      const [again] = await this.#list([raw.path], attempt + 1);
+      return again!;
+    }
     const self = explain(sighting!, raw.errno);
     return { listing: { kind: "unlisted", path: raw.path, self }, stat: null };
   }
+}
+
+/** RACE: a directory that was not there to be listed, and is there a moment later, was made again. */
+function isBack({ observation }: Sighting, errno: number): boolean {
+  const isGone = errnoName(errno) === "ENOENT" || errnoName(errno) === "ENOTDIR";
+  return isGone && observation.kind === "present" && observation.entry.kind === "dir";
 }
 
 /** A directory that is there and could not be listed is unreadable, whatever its stat says. */
