@@ -9,7 +9,8 @@
  */
 import { EndpointLostError, ProtocolError, PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
 import type { ControlAnswer, ControlRequest } from "../brain/control_requests.ts";
-import { parseRelPath } from "../core/path.ts";
+import { parseRelPath, type RelPath, ROOT } from "../core/path.ts";
+import { parseTreePath } from "../wire/values.ts";
 
 /** The longest request, in bytes. */
 export const REQUEST_MAX_BYTES = 1 << 20;
@@ -68,7 +69,7 @@ export function parseRequest(line: string): ControlRequest {
         side: sideOf(request["side"]),
         items: listOf(request["items"], "items", (item) => {
           const { kept, to } = objectOf(item, "item");
-          return { kept: parsePlace(kept), to: parseRelPath(textOf(to, "to")) };
+          return { kept: parsePlace(kept), to: parseTarget(to) };
         }),
       };
     case "trash.empty":
@@ -140,6 +141,12 @@ function parseId(value: unknown): number {
 /** A place below the trash: any path that does not climb. */
 function parsePlace(value: unknown): string {
   return parseRelPath(textOf(value, "place"));
+}
+
+/** A path of the tree, not the root itself and nothing of psync's own (I10). */
+function parseTarget(value: unknown): RelPath {
+  const path = parseTreePath(textOf(value, "to"));
+  return path === ROOT ? raise("its to is the root") : path;
 }
 
 function listOf<T>(value: unknown, what: string, parse: (item: unknown) => T): T[] {

@@ -100,7 +100,9 @@ class ControlServer implements AsyncDisposable {
   /** Never rejects. */
   async #serve(connection: Deno.UnixConn): Promise<void> {
     try {
-      for await (const line of linesOf(connection.readable, REQUEST_MAX_BYTES)) {
+      // It stays open for the word about a line that is none.
+      const chunks = connection.readable.values({ preventCancel: true });
+      for await (const line of linesOf(chunks, REQUEST_MAX_BYTES)) {
         await writeLine(connection, await this.#answerLine(line));
       }
     } catch (error) {
