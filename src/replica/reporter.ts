@@ -297,7 +297,12 @@ export class Reporter {
     const { path, bits } = due;
     const { kind, began } = sighting.observation;
     // Who was told of a later state has no use for this one; what came after that has its own event.
-    if (this.#parts.known.isOutdated(path, began)) return this.#finish(path, false);
+    if (this.#parts.known.isOutdated(path, began)) {
+      this.#finish(path, false);
+      // But nobody was told of what is in a new directory.
+      if ((bits & DIRTY.newDir) !== 0) this.#settle.mark(path, bits);
+      return false;
+    }
     switch (kind) {
       case "present":
         return this.#judgePresent(due, sighting);

@@ -27,6 +27,8 @@ class Scene {
   readonly events: EndpointEvent[] = [];
   readonly listed: RelPath[] = [];
   readonly reporter: Reporter;
+  /** The counter with which looks begin. */
+  began = 0;
   #inode = 100n;
 
   constructor() {
@@ -57,7 +59,7 @@ class Scene {
       digest: null,
       content: null,
     };
-    return { observation: observeLooked(path, raw, { began: 0, ownerOf: () => null }), stat };
+    return { observation: observeLooked(path, raw, { began: this.began, ownerOf: () => null }), stat };
   }
 
   #list(dir: RelPath): RawListing {
@@ -248,4 +250,16 @@ Deno.test("Reporter tells the rename of a directory though both names were told 
   await scene.settle();
   await scene.clock.advance(100);
   assertEquals(scene.said(), ["absent from, present to, from->to"]);
+});
+
+Deno.test("Reporter looks into a new directory though a later look at it was told before", async () => {
+  const scene = new Scene();
+  const stat = scene.write("d", { kind: KIND.dir });
+  scene.write("d/f");
+  scene.known.remember(p("d"), stat, { began: 1, isOwn: false, isRacy: false });
+  await scene.dirty("d", DIRTY.dir | DIRTY.newDir);
+  assertEquals(scene.said(), []);
+  scene.began = 2;
+  await scene.clock.advance(1_000);
+  assertEquals(scene.said(), ["rescan d"]);
 });
