@@ -22,8 +22,8 @@ runs and while it does not; what is put back is then synchronised.
 `;
 
 const TAIL = `
-Exit codes: 0 done; 1 something could not be done; 2 the command line is wrong, or
-it is not clear which pair is meant; 3 a root cannot be reached.
+Exit codes: 0 done; 1 something could not be done; 2 the command line is wrong,
+or it is not clear which pair is meant; 3 a root cannot be reached.
 `;
 
 /** The whole text, with a line break at its end. */
