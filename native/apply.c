@@ -35,6 +35,7 @@ struct request {
   uint32_t id;
   union {
     struct bytes text; /* A_OPEN: root, A_RELEASE: batch, A_SWEEP: label */
+    uint8_t flags; /* A_SYNC */
     struct own_marks marks;
     struct look_request look;
     struct commit commit;
@@ -67,8 +68,8 @@ static bool parse(struct request *q) {
     case A_SWEEP: return parse_label(&r, &q->body.text);
     case A_TRASH_LIST: return trash_parse_query(&r, &q->body.trash_query);
     case A_TRASH: return trash_parse(&r, &q->body.trash);
+    case A_SYNC: q->body.flags = get_u8(&r); return !r.bad && r.at == r.end && q->body.flags <= SYNC_CONTENTS;
     case A_UNLOCK:
-    case A_SYNC:
     case A_STATFS: return r.at == r.end;
     default: return false;
   }
@@ -88,6 +89,14 @@ static void write_done(struct buf *answer, struct own_result result) {
   buf_u8(answer, (uint8_t)result.status);
 }
 
+static void sync_replica(struct replica *replica, uint8_t flags, struct buf *answer) {
+  struct kept_list kept = {0};
+  write_done(answer, own_sync(replica, (flags & SYNC_CONTENTS) != 0, &kept));
+  buf_u32(answer, kept.count);
+  buf_put(answer, kept.places.data, kept.places.len);
+  buf_free(&kept.places);
+}
+
 static uint8_t answer_type(uint8_t request) {
   switch (request) {
     case A_OPEN: return A_READY;
@@ -99,6 +108,7 @@ static uint8_t answer_type(uint8_t request) {
     case A_RELEASE: return A_RESULTS;
     case A_SWEEP: return A_SWEPT;
     case A_STATFS: return A_SPACE;
+    case A_SYNC: return A_SYNCED;
     case A_TRASH_LIST: return A_TRASHED;
     default: return A_DONE;
   }
@@ -116,7 +126,7 @@ static void serve(struct request *q, struct buf *answer) {
     case A_SUPPLY: supply_run(r, &q->body.supply, answer); break;
     case A_PREPARE: supply_prepare(r, &q->body.supply, answer); break;
     case A_RELEASE: supply_release(r, q->body.text, answer); break;
-    case A_SYNC: write_done(answer, own_sync(r)); break;
+    case A_SYNC: sync_replica(r, q->body.flags, answer); break;
     case A_SWEEP: own_sweep(r, q->body.text, answer); break;
     case A_TRASH_LIST: trash_list(r, &q->body.trash_query, answer); break;
     case A_TRASH: trash_run(r, &q->body.trash, answer); break;

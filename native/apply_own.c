@@ -150,7 +150,7 @@ static int sync_journal(struct site *site) {
   return result;
 }
 
-struct own_result own_sync(struct replica *replica) {
+struct own_result own_sync(struct replica *replica, bool contents, struct kept_list *kept) {
   struct site site;
   struct own_result result = done;
   pthread_rwlock_rdlock(&replica->sweeping);
@@ -159,11 +159,11 @@ struct own_result own_sync(struct replica *replica) {
     result = failed(ST_GUARD);
   } else {
     bool has_journal = replica->fs_type == EXT4_SUPER_MAGIC || replica->fs_type == XFS_SUPER_MAGIC;
-    int synced = has_journal ? sync_journal(&site) : syncfs(site.own);
+    int synced = has_journal && !contents ? sync_journal(&site) : syncfs(site.own);
     if (synced < 0) {
       result = failed(ST_FAILED);
     } else {
-      trash_settle(&site, drops);
+      trash_settle(&site, drops, kept);
       drops = NULL;
     }
     site_close(&site);

@@ -4,7 +4,7 @@
 #ifndef PSYNC_APPLY_OWN_H
 #define PSYNC_APPLY_OWN_H
 
-#include "site.h"
+#include "trash.h"
 
 struct own_marks { /* the body of A_ADOPT; bytes borrowed */
   struct bytes pair, lock, old_lock;
@@ -19,7 +19,8 @@ struct own_result { /* the body of A_DONE */
 bool own_parse_marks(struct reader *r, struct own_marks *marks);
 struct own_result own_adopt(struct replica *replica, const struct own_marks *marks);
 struct own_result own_unlock(struct replica *replica);
-struct own_result own_sync(struct replica *replica);
+/* The end of an epoch. What had been written to since it was displaced is kept, and told in *kept. */
+struct own_result own_sync(struct replica *replica, bool contents, struct kept_list *kept);
 /* Write the bodies of A_SWEPT and A_SPACE. */
 void own_sweep(struct replica *replica, struct bytes label, struct buf *answer);
 void own_space(struct replica *replica, struct buf *answer);

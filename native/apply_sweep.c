@@ -18,8 +18,7 @@
 struct sweep {
   struct site *site;
   struct bytes label;
-  struct buf found; /* bytes16 each */
-  uint32_t count;
+  struct kept_list found;
 };
 
 /* Keeps what may be a user's. */
@@ -28,11 +27,7 @@ static void sweep_keep(struct sweep *s, const char *name) {
   int len = snprintf(path, sizeof path, "found/%s", name + 1);
   struct buf kept = {0};
   struct bytes place = {(uint8_t *)path, (size_t)len};
-  if (trash_keep(s->site, name, TRASH_CONFLICT, s->label, place, &kept) == 0 &&
-      s->found.len + kept.len + 16 < RECORD_MAX) {
-    buf_bytes16(&s->found, kept.data, kept.len);
-    s->count++;
-  }
+  if (trash_keep(s->site, name, TRASH_CONFLICT, s->label, place, &kept) == 0) kept_list_add(&s->found, &kept);
   buf_free(&kept);
 }
 
@@ -110,7 +105,7 @@ void own_sweep(struct replica *replica, struct bytes label, struct buf *answer) 
     site_close(&site);
   }
   pthread_rwlock_unlock(&replica->sweeping);
-  buf_u32(answer, s.count);
-  buf_put(answer, s.found.data, s.found.len);
-  buf_free(&s.found);
+  buf_u32(answer, s.found.count);
+  buf_put(answer, s.found.places.data, s.found.places.len);
+  buf_free(&s.found.places);
 }

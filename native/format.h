@@ -134,8 +134,10 @@ enum kind {
  * A_RESULTS, one for each id. */
 #define A_RELEASE 0x17
 /* Ends an epoch: fsync on ext4 and xfs of a file just written in .psync/, else syncfs; then
- * removes what was displaced as expected before the call. Answered by A_DONE. */
+ * removes what was displaced as expected before the call; what was written to since goes to
+ * .psync/trash/<label of its commit>.conflict/<path>. body: u8 flags SYNC_*. Answered by A_SYNCED. */
 #define A_SYNC 0x18
+#define SYNC_CONTENTS 1 /* syncfs everywhere: what users wrote becomes durable as well, not names alone */
 /* Sweeps leftovers of an earlier life out of stage, basis and supply: what is provably psync's own
  * (see apply.h) is removed, everything else goes to .psync/trash/<label>.conflict/found/.
  * body: bytes16 label. Answered by A_SWEPT. */
@@ -238,5 +240,8 @@ enum status {
 #define A_SPACE 0x96
 /* body: u8 more (there may be items behind the last one), u32 count, count * (bytes16 kept, STAT) */
 #define A_TRASHED 0x97
+
+/* body: i32 errno, u8 status (as A_DONE), u32 count, count * bytes16 kept (below .psync/trash/) */
+#define A_SYNCED 0x98
 
 #endif

@@ -201,7 +201,13 @@ void trash_forget(struct drop *drops) {
   }
 }
 
-void trash_settle(struct site *site, struct drop *drops) {
+void kept_list_add(struct kept_list *list, const struct buf *place) {
+  if (list->places.len + place->len + 16 >= RECORD_MAX) return;
+  buf_bytes16(&list->places, place->data, place->len);
+  list->count++;
+}
+
+void trash_settle(struct site *site, struct drop *drops, struct kept_list *list) {
   struct drop *held = NULL, *next;
   for (; drops; drops = next) {
     next = drops->next;
@@ -215,8 +221,8 @@ void trash_settle(struct site *site, struct drop *drops) {
     }
     if (untouched) {
       unlinkat(site->stage, drops->name, 0);
-    } else {
-      trash_keep(site, drops->name, TRASH_CONFLICT, label, path, &kept);
+    } else if (trash_keep(site, drops->name, TRASH_CONFLICT, label, path, &kept) == 0) {
+      kept_list_add(list, &kept);
     }
     buf_free(&kept);
     free_drop(drops);

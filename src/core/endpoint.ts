@@ -142,6 +142,18 @@ export interface LookOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `sync` makes durable. */
+export interface SyncOptions {
+  /** Besides all that was committed: what users wrote, as far as it was seen. */
+  readonly contents: boolean;
+}
+
+/** Versions that nobody expected, and that went to the trash as losers of conflicts. */
+export interface Findings {
+  /** Below `.psync/trash/`. */
+  readonly kept: readonly string[];
+}
+
 /** One replica. Whoever opened it disposes of it. */
 export interface Endpoint extends AsyncDisposable {
   readonly facts: EndpointFacts;
@@ -176,16 +188,20 @@ export interface Endpoint extends AsyncDisposable {
 
   /**
    * Adopts the pair: writes `.psync/pair`, `.psync/lock` (a swap: fails where the lock is not what
-   * `facts` said) and `.psync/.gitignore`. Every later batch is refused once either file differs.
+   * `facts` said) and `.psync/.gitignore`; what an earlier life left there that may be a user's is kept
+   * and told. Every later batch is refused once either file differs.
    * @throws {SetupError} where somebody else was faster.
    */
-  adopt(marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null }): Promise<void>;
+  adopt(marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null }): Promise<Findings>;
 
   /** Gives the lock back (removes `.psync/lock` where it is still ours). */
   releaseLock(): Promise<void>;
 
-  /** Makes all that was committed durable and drops what was displaced as expected (an epoch's end). */
-  sync(): Promise<void>;
+  /**
+   * Makes all that was committed durable and drops what was displaced as expected (an epoch's end); by
+   * default without `contents`. What a program wrote to after it was displaced is kept and told.
+   */
+  sync(what?: SyncOptions): Promise<Findings>;
 
   /** A page of what lies in the trash; needs no `adopt`, and is empty where there is no trash. */
   trashList(query: TrashQuery): Promise<TrashPage>;

@@ -15,10 +15,12 @@ import type {
   EndpointEvent,
   EndpointFacts,
   EndpointOptions,
+  Findings,
   Listing,
   LookOptions,
   SupplyRequest,
   SupplyResult,
+  SyncOptions,
 } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
@@ -194,7 +196,7 @@ export class LocalEndpoint implements Endpoint {
 
   async adopt(
     marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null },
-  ): Promise<void> {
+  ): Promise<Findings> {
     const { applier, labels } = this.#parts;
     const done = await applier.adopt(marks);
     if (done.status === STATUS.stale) {
@@ -203,6 +205,7 @@ export class LocalEndpoint implements Endpoint {
     this.#check(done, "adopt root");
     const found = await applier.sweep(labels.next());
     if (found.length > 0) log.warning("an earlier run left versions that were kept", { kept: found });
+    return { kept: found };
   }
 
   async releaseLock(): Promise<void> {
@@ -212,8 +215,10 @@ export class LocalEndpoint implements Endpoint {
     this.#check(done, "release the lock of root");
   }
 
-  async sync(): Promise<void> {
-    this.#check(await this.#parts.applier.sync(), "make durable what was committed to root");
+  async sync(what: SyncOptions = { contents: false }): Promise<Findings> {
+    const synced = await this.#parts.applier.sync(what.contents);
+    this.#check(synced, "make durable what was committed to root");
+    return { kept: synced.kept };
   }
 
   trashList(query: TrashQuery): Promise<TrashPage> {

@@ -16,10 +16,12 @@ import type {
   EndpointEvent,
   EndpointFacts,
   EndpointOptions,
+  Findings,
   Listing,
   LookOptions,
   SupplyRequest,
   SupplyResult,
+  SyncOptions,
 } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import { compareNames, comparePaths, nameOf, parentOf, type RelPath } from "../core/path.ts";
@@ -151,16 +153,20 @@ export class RemoteEndpoint implements Endpoint {
     return { stable: head.stable, stamps: items };
   }
 
-  async adopt(marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null }): Promise<void> {
-    await this.#call("adopt", { head: marks, items: [] });
+  async adopt(
+    marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null },
+  ): Promise<Findings> {
+    const { items } = await this.#call("adopt", { head: marks, items: [] });
+    return { kept: items };
   }
 
   async releaseLock(): Promise<void> {
     await this.#call("releaseLock", { head: null, items: [] });
   }
 
-  async sync(): Promise<void> {
-    await this.#call("sync", { head: null, items: [] });
+  async sync(what: SyncOptions = { contents: false }): Promise<Findings> {
+    const { items } = await this.#call("sync", { head: { contents: what.contents }, items: [] });
+    return { kept: items };
   }
 
   async trashList(query: TrashQuery): Promise<TrashPage> {

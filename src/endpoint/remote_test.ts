@@ -60,8 +60,8 @@ Deno.test("every method goes through, with its arguments and its answer", async 
   assertEquals(await remote.supply("b1", [{ id: 7, path, stamp }]), [{ id: 7, kind: "supplied" }]);
   assertEquals(await remote.prepare("b1", [{ id: 8, path, expected }]), [{ id: 8, stamp: null }]);
   assertEquals(await remote.release("b1"), { stable: [1, 2], stamps: [{ id: 3, stamp: null }] });
-  await remote.adopt(marks);
-  await remote.sync();
+  assertEquals(await remote.adopt(marks), { kept: ["2.conflict/found/x"] });
+  assertEquals(await remote.sync({ contents: true }), { kept: ["1.conflict/late"] });
   await remote.releaseLock();
   assertEquals(local.asked, [
     { name: "setCompareOwners", what: true },
@@ -72,7 +72,7 @@ Deno.test("every method goes through, with its arguments and its answer", async 
     { name: "prepare", what: { batch: "b1", requests: [{ id: 8, path, expected }] } },
     { name: "release", what: "b1" },
     { name: "adopt", what: marks },
-    { name: "sync", what: null },
+    { name: "sync", what: { contents: true } },
     { name: "releaseLock", what: null },
   ]);
   await remote[Symbol.asyncDispose]();
@@ -176,7 +176,11 @@ Deno.test("a request before the root is opened ends the connection", async () =>
   const { left, right } = connectedPair();
   const serving = serveEndpoint(right, () => Promise.reject(new Error("never")), { clock, cwd: "/" });
   const caller = new Caller(left, { clock });
-  await assertRejects(() => caller.call("sync", { head: null, items: [] }), ProtocolError, "no root was opened");
+  await assertRejects(
+    () => caller.call("sync", { head: { contents: false }, items: [] }),
+    ProtocolError,
+    "no root was opened",
+  );
   await serving;
 });
 

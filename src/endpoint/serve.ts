@@ -101,7 +101,7 @@ class Service {
         const { stable, stamps } = await endpoint.release(head.batch);
         return { head: { stable }, items: stamps };
       }),
-      adopt: this.#on(async (endpoint, { head }) => done(await endpoint.adopt(head))),
+      adopt: this.#on(async (endpoint, { head }) => plain((await endpoint.adopt(head)).kept)),
       releaseLock: this.#on(async (endpoint) => done(await endpoint.releaseLock())),
       setCompareOwners: this.#on(async (endpoint, { head }) => done(await endpoint.setCompareOwners(head.on))),
       trashList: this.#on(async (endpoint, { head }) => {
@@ -110,7 +110,7 @@ class Service {
       }),
       trashAct: this.#on(async (endpoint, { items }) => plain(await endpoint.trashAct(items))),
       space: this.#on(async (endpoint) => ({ head: await endpoint.space(), items: [] })),
-      sync: this.#on(async (endpoint) => done(await endpoint.sync())),
+      sync: this.#on(async (endpoint, { head }) => plain((await endpoint.sync(head)).kept)),
     };
   }
 

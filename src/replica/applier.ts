@@ -144,8 +144,9 @@ export class Applier implements AsyncDisposable {
     return this.#call("done", encodeUnlock);
   }
 
-  sync(): Promise<RawDone> {
-    return this.#call("done", encodeApplySync);
+  /** Ends an epoch; `kept` tells what was written to after it was displaced, and lies in the trash. */
+  sync(contents: boolean): Promise<Extract<ApplyRecord, { kind: "synced" }>> {
+    return this.#call("synced", (id) => encodeApplySync(id, contents));
   }
 
   /** Clears leftovers of an earlier life; returns where unknown finds were kept, below the trash. */

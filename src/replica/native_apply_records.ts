@@ -39,6 +39,8 @@ const A_LOOKED = 0x92;
 const A_COMMITTED = 0x93;
 const A_RESULTS = 0x94;
 const A_SWEPT = 0x95;
+const A_SYNCED = 0x98;
+const SYNC_CONTENTS = 1;
 const A_SPACE = 0x96;
 const A_TRASHED = 0x97;
 
@@ -207,6 +209,7 @@ export type ApplyRecord =
   | { readonly kind: "committed"; readonly committed: readonly RawCommitted[] }
   | { readonly kind: "results"; readonly results: readonly RawResult[] }
   | { readonly kind: "swept"; readonly kept: readonly string[] }
+  | { readonly kind: "synced"; readonly errno: number; readonly status: number; readonly kept: readonly string[] }
   | { readonly kind: "trashed"; readonly hasMore: boolean; readonly items: readonly RawTrashed[] }
   | {
     readonly kind: "space";
@@ -342,9 +345,9 @@ export function encodeRelease(id: number, batch: string): Uint8Array<ArrayBuffer
   return new RecordWriter(A_RELEASE, id).text16(batch).finish();
 }
 
-/** A_SYNC: ends an epoch. */
-export function encodeApplySync(id: number): Uint8Array<ArrayBuffer> {
-  return encodeBare(A_SYNC, id);
+/** A_SYNC: ends an epoch; with `contents` what users wrote becomes durable as well. */
+export function encodeApplySync(id: number, contents = false): Uint8Array<ArrayBuffer> {
+  return new RecordWriter(A_SYNC, id).u8(contents ? SYNC_CONTENTS : 0).finish();
 }
 
 /** A_SWEEP: clears what an earlier life left; unknown finds go to the trash under `label`. */
@@ -469,6 +472,13 @@ export function decodeApplyRecord({ type, body }: NativeRecord): ApplyRecord {
       return { kind: "committed", committed: readBody("A_COMMITTED", body, (r) => r.many(readCommitted)) };
     case A_RESULTS:
       return { kind: "results", results: readBody("A_RESULTS", body, (r) => r.many(readResult)) };
+    case A_SYNCED:
+      return readBody("A_SYNCED", body, (r) => ({
+        kind: "synced",
+        errno: r.i32(),
+        status: r.u8(),
+        kept: r.many((each) => each.text16()),
+      }));
     case A_SWEPT:
       return { kind: "swept", kept: readBody("A_SWEPT", body, (r) => r.many((each) => each.text16())) };
     case A_SPACE:

@@ -14,6 +14,7 @@ import { FRAME, METHODS } from "./message.ts";
 
 const PATH = "a" as RelPath;
 const NOTHING = { head: null, items: [] };
+const SYNC = { head: { contents: false }, items: [] };
 
 function handlers(some: Partial<Handlers>): Handlers {
   const refuse = () => Promise.reject(new Error("not expected"));
@@ -37,7 +38,7 @@ Deno.test("an idle connection stays up by its heartbeat", async () => {
     await clock.advance(1000);
     await settle();
   }
-  await caller.call("sync", NOTHING);
+  await caller.call("sync", SYNC);
   await caller.close();
   assertEquals([await caller.ended, await answerer.ended], [null, null]);
   assertEquals(clock.pending, 0);
@@ -52,14 +53,14 @@ Deno.test("a brain that hears nothing for 15 s holds the link for lost", async (
   (async () => {
     for await (const chunk of right.readable) for (const { type } of cutter.push(chunk)) types.push(type);
   })();
-  const call = caller.call("sync", NOTHING);
+  const call = caller.call("sync", SYNC);
   call.catch(() => {});
   for (let i = 0; i < 14; i++) await clock.advance(1000);
   await settle();
   assertEquals(types, [METHODS.sync.type, FRAME.ping, FRAME.ping]);
   await clock.advance(1000);
   await assertRejects(() => call, EndpointLostError, "nothing was received for 15 s");
-  await assertRejects(() => caller.call("sync", NOTHING), EndpointLostError, "15 s");
+  await assertRejects(() => caller.call("sync", SYNC), EndpointLostError, "15 s");
   await assertRejects(() => Array.fromAsync(caller.events()), EndpointLostError, "15 s");
 });
 
@@ -93,7 +94,7 @@ Deno.test("a process that was stopped for a while reads before it judges", async
   new Answerer(right, { clock: fake, handlers: handlers({ sync: () => Promise.resolve(NOTHING) }) });
   stoppedMs = 60_000;
   await fake.advance(1000);
-  await caller.call("sync", NOTHING);
+  await caller.call("sync", SYNC);
   await caller.close();
 });
 
@@ -133,9 +134,9 @@ Deno.test("many calls run at once, each gets its own answer, further ones wait",
 Deno.test("far errors arrive as the same class, others as a lost endpoint", async () => {
   const errors = [new SafetyHaltError("root gone"), new SetupError("no \udcff lock\0"), new TypeError("bug \ud800")];
   const { caller } = connect({ sync: () => Promise.reject(errors.shift()) });
-  await assertRejects(() => caller.call("sync", NOTHING), SafetyHaltError, "root gone");
-  await assertRejects(() => caller.call("sync", NOTHING), SetupError, "no \udcff lock\\0");
-  await assertRejects(() => caller.call("sync", NOTHING), EndpointLostError, "Filter failed: TypeError: bug ?");
+  await assertRejects(() => caller.call("sync", SYNC), SafetyHaltError, "root gone");
+  await assertRejects(() => caller.call("sync", SYNC), SetupError, "no \udcff lock\\0");
+  await assertRejects(() => caller.call("sync", SYNC), EndpointLostError, "Filter failed: TypeError: bug ?");
   await caller.close();
 });
 
@@ -155,8 +156,8 @@ Deno.test("a cancelled call rejects at once, tells the filter, and leaves the co
   abort.abort(new Error("enough"));
   await assertRejects(() => call, Error, "enough");
   await told.promise;
-  await assertRejects(() => caller.call("sync", NOTHING, { signal: abort.signal }), Error, "enough");
-  for (let i = 0; i < 2 * REQUESTS_MAX; i++) await caller.call("sync", NOTHING);
+  await assertRejects(() => caller.call("sync", SYNC, { signal: abort.signal }), Error, "enough");
+  for (let i = 0; i < 2 * REQUESTS_MAX; i++) await caller.call("sync", SYNC);
   await caller.close();
 });
 
@@ -172,7 +173,7 @@ Deno.test("a call that is cancelled while it is being sent leaves nothing behind
     abort.abort(new Error("enough"));
     await assertRejects(() => call, Error, "enough");
   }
-  for (let i = 0; i < 2 * REQUESTS_MAX; i++) await caller.call("sync", NOTHING);
+  for (let i = 0; i < 2 * REQUESTS_MAX; i++) await caller.call("sync", SYNC);
   await caller.close();
 });
 
@@ -192,7 +193,7 @@ Deno.test("a brain that does not read stops the filter's events, and loses none"
   })();
   await settle(20_000);
   assert(sent * 200_000 <= EVENT_WINDOW_BYTES && sent > 10, `${sent} were sent`);
-  await caller.call("sync", NOTHING); // requests pass while events wait
+  await caller.call("sync", SYNC); // requests pass while events wait
   const got: number[] = [];
   for await (const event of caller.events()) {
     assert(event.kind === "observed");
@@ -249,10 +250,10 @@ Deno.test("a commit's answer does not overtake the events before it, a small ans
 
 Deno.test("a filter that ends without being asked to is a lost endpoint", async () => {
   const { caller, answerer } = connect();
-  const call = caller.call("sync", NOTHING);
+  const call = caller.call("sync", SYNC);
   call.catch(() => {});
   await answerer.close();
-  await assertRejects(() => caller.call("sync", NOTHING), EndpointLostError);
+  await assertRejects(() => caller.call("sync", SYNC), EndpointLostError);
   await assertRejects(() => Array.fromAsync(caller.events()), EndpointLostError, "the filter ended");
 });
 
@@ -267,7 +268,7 @@ Deno.test("a close against a reader that never reads ends after its time", async
   const clock = new FakeClock();
   const { left } = connectedPair();
   const caller = new Caller(left, { clock });
-  caller.call("sync", NOTHING).catch(() => {});
+  caller.call("sync", SYNC).catch(() => {});
   const closing = caller.close();
   await clock.advance(2000);
   await closing;

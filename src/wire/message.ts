@@ -107,9 +107,15 @@ export const METHODS = {
       item: values.basisResult as Codec<BasisResult>,
     },
   }),
-  adopt: method(0x17, { request: { head: values.marks, item: none }, reply: empty }),
+  adopt: method(0x17, {
+    request: { head: values.marks, item: none },
+    reply: { head: nothing, item: values.trashPath },
+  }),
   releaseLock: method(0x18, { request: empty, reply: empty }),
-  sync: method(0x19, { request: empty, reply: empty }),
+  sync: method(0x19, {
+    request: { head: struct<{ readonly contents: boolean }>({ contents: bool }), item: none },
+    reply: { head: nothing, item: values.trashPath },
+  }),
   setCompareOwners: method(0x1a, {
     request: { head: struct<{ readonly on: boolean }>({ on: bool }), item: none },
     reply: empty,

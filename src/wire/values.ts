@@ -102,7 +102,7 @@ export const entryPath: Codec<RelPath> = parsed(text(PATH_MAX_BYTES), parseEntry
 export const batchName: Codec<string> = parsed(text(100), parseBatch, "batch");
 
 /** Where something lies below the trash: any path that does not climb. */
-const trashPath: Codec<string> = parsed(text(PATH_MAX_BYTES), parseRelPath, "trashPath");
+export const trashPath: Codec<string> = parsed(text(PATH_MAX_BYTES), parseRelPath, "trashPath");
 
 /** A path that travels as its name in `dir` of the reader or writer. */
 const childPath: Codec<RelPath> = {

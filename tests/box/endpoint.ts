@@ -13,11 +13,13 @@ import type {
   Endpoint,
   EndpointEvent,
   EndpointFacts,
+  Findings,
   Listing,
   LookOptions,
   Move,
   SupplyRequest,
   SupplyResult,
+  SyncOptions,
 } from "../../src/core/endpoint.ts";
 import type { Entry, Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
@@ -298,17 +300,18 @@ export class MemoryEndpoint implements Endpoint {
   release(): Promise<{ stable: readonly number[]; stamps: readonly BasisResult[] }> {
     return Promise.resolve({ stable: [], stamps: [] });
   }
-  adopt(): Promise<void> {
-    return Promise.resolve();
+  adopt(): Promise<Findings> {
+    return Promise.resolve({ kept: [] });
   }
   releaseLock(): Promise<void> {
     return Promise.resolve();
   }
-  async sync(): Promise<void> {
+  async sync(what: SyncOptions = { contents: false }): Promise<Findings> {
     const { newest } = this.tree;
     await this.#turn();
-    this.tree.flush(newest, { contents: true });
+    this.tree.flush(newest, what);
     await this.#turn();
+    return { kept: [] };
   }
   events(): AsyncIterable<EndpointEvent> {
     return this.#events;

@@ -139,9 +139,19 @@ function marksSuite(test: RegisterTest): void {
     await using world = await World.open(open, { shape: { f: "old" } });
     await world.done(putFile(p("f"), "new", { expected: await world.expected(p("f")) }));
     assertEquals(await world.tree.sh("grep -rlx old .psync | wc -l"), "1\n");
-    await world.endpoint.sync();
+    assertEquals(await world.endpoint.sync(), { kept: [] });
     assertEquals(await world.tree.sh("grep -rlx old .psync || true"), "");
     assertEquals(await world.tree.read("f"), "new");
+  });
+
+  test("sync keeps and tells what was written to after it was displaced", async (open) => {
+    await using world = await World.open(open, { shape: { f: "old" } });
+    await world.done(putFile(p("f"), "new", { expected: await world.expected(p("f")) }));
+    await world.tree.sh('echo late >> "$(grep -rlx old .psync)"');
+    const { kept } = await world.endpoint.sync({ contents: true });
+    assertEquals(kept.map((place) => place.replace(/^[^/]*\.conflict\//, "")), ["f"]);
+    assertEquals(await world.tree.read(`.psync/trash/${kept[0]}`), "oldlate\n");
+    assertEquals(await world.endpoint.sync(), { kept: [] });
   });
 }
 

@@ -270,8 +270,8 @@ export class ApplyDriver implements AsyncDisposable {
     return this.#call("done", encodeUnlock);
   }
 
-  sync(): Promise<Answer<"done">> {
-    return this.#call("done", encodeApplySync);
+  sync(contents = false): Promise<Answer<"synced">> {
+    return this.#call("synced", (id) => encodeApplySync(id, contents));
   }
 
   space(): Promise<Answer<"space">> {

@@ -267,7 +267,8 @@ Deno.test("apply ends with R_FATAL and status 2 for each malformed record", asyn
   const malformed = {
     "unknown type": record(0x55, []),
     "too short a body": record(0x13, [1]),
-    "too long a body": record(0x18, [0]),
+    "too long a body": record(0x18, [0, 0]),
+    "a flag that is none": record(0x18, [2]),
     "a count without its paths": record(0x13, [0, 0, 0, 0, 0, ...many]),
     "a commit with more ops than bytes": record(0x14, [1, 0, 97, ...many]),
     "a label that is a path": record(0x14, [4, 0, 97, 47, 46, 46, 0, 0, 0, 0]),

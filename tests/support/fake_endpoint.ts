@@ -4,7 +4,14 @@
  * Only for tests of what stands between a brain and an endpoint.
  * @module
  */
-import type { Endpoint, EndpointEvent, EndpointFacts, LookOptions } from "../../src/core/endpoint.ts";
+import type {
+  Endpoint,
+  EndpointEvent,
+  EndpointFacts,
+  Findings,
+  LookOptions,
+  SyncOptions,
+} from "../../src/core/endpoint.ts";
 import { BoundedQueue } from "../../src/base/queue.ts";
 import type { RelPath } from "../../src/core/path.ts";
 import type { CommitBatch } from "../../src/core/transition.ts";
@@ -94,7 +101,7 @@ export class FakeEndpoint implements Endpoint {
 
   adopt: Endpoint["adopt"] = (marks) => {
     this.#note("adopt", marks);
-    return Promise.resolve();
+    return Promise.resolve({ kept: ["2.conflict/found/x"] });
   };
 
   releaseLock(): Promise<void> {
@@ -102,9 +109,9 @@ export class FakeEndpoint implements Endpoint {
     return Promise.resolve();
   }
 
-  sync(): Promise<void> {
-    this.#note("sync", null);
-    return Promise.resolve();
+  sync(what: SyncOptions = { contents: false }): Promise<Findings> {
+    this.#note("sync", what);
+    return Promise.resolve({ kept: ["1.conflict/late"] });
   }
 
   trashList: Endpoint["trashList"] = (query) => {
