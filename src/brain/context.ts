@@ -59,6 +59,8 @@ export interface PairContext {
   readonly notWatched: (side: Side, path: RelPath) => void;
   /** The same while a walk is under way: it may have passed, or not reached yet, what was renamed. */
   readonly rescanIfWalking: (dir: RelPath) => void;
+  /** Sides whose users' files were recorded in the open epoch: there it ends with the contents on disk. */
+  readonly sources: Set<Side>;
   /** Tells that something was committed: an epoch is open. */
   readonly touched: () => void;
   /** Tells the cycle that something may go on. */

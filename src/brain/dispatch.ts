@@ -265,6 +265,7 @@ export class Dispatcher {
     if (stamps.left === null || stamps.right === null) return;
     if (!hasRecordedParent(this.#context, news.path)) return lookAtParent(this.#context, news.path);
     archive.put(news.path, { entry: plan.decision.entry, left: stamps.left, right: stamps.right });
+    if (plan.decision.entry.kind === "file") SIDES.forEach((side) => this.#context.sources.add(side));
     if (plan.row === null) status.agreed++;
     this.#settled(news);
   }
@@ -370,12 +371,19 @@ export class Dispatcher {
     // A directory that was put back for what lives in it: what else it held is gone on one side.
     if (change.clash?.why === "edit-remove" && change.entry?.kind === "dir") this.#context.rescan(task.path);
     if (refusal === null) this.#context.recovery.settle(task.path);
+    if (refusal === null) this.#noteSources(change);
     if (refusal === null) this.#count(task, change);
     else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
     else if (refusal.result.kind === "not-empty") {
       return displaceDirectory(this.#context, task, refusal.side, () => this.#end(task.path));
     }
     this.#end(task.path);
+  }
+
+  /** The sides that had the recorded content by themselves: psync has not flushed it there. */
+  #noteSources(change: Change): void {
+    if (change.entry?.kind !== "file") return;
+    for (const side of SIDES) if (change[side].kind !== "put") this.#context.sources.add(side);
   }
 
   #count(task: Task, change: Change): void {

@@ -6,6 +6,7 @@
  */
 import type { Timer } from "../base/clock.ts";
 import type { PairContext } from "./context.ts";
+import { recordFindings } from "./findings.ts";
 
 /** How long an epoch stays open once something was committed in it. */
 const EPOCH_MS = 3_000;
@@ -48,11 +49,17 @@ export class EpochKeeper {
 
   async #syncBoth(): Promise<void> {
     try {
-      const { archive, endpoints: { left, right } } = this.#context;
+      const { archive, sources, endpoints: { left, right } } = this.#context;
       const end = archive.epochEnd();
       if (end === 0) return;
-      await Promise.all([left.sync(), right.sync()]);
-      archive.transact(() => archive.closeEpoch(end));
+      const options = { left: { contents: sources.has("left") }, right: { contents: sources.has("right") } };
+      sources.clear();
+      const kept = await Promise.all([left.sync(options.left), right.sync(options.right)]);
+      archive.transact(() => {
+        archive.closeEpoch(end);
+        recordFindings(this.#context, "left", kept[0], "late-write");
+        recordFindings(this.#context, "right", kept[1], "late-write");
+      });
     } catch (error) {
       this.#context.fail(error);
     }

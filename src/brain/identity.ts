@@ -12,6 +12,7 @@ import { type Lock, type PairId, parseLock, parsePair } from "../core/marks.ts";
 import { showPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Sides } from "./context.ts";
+import { bootOf } from "./rolled_back.ts";
 import { isSuspiciouslyEmpty } from "./safety.ts";
 
 const SIDES = ["left", "right"] as const;
@@ -70,10 +71,10 @@ function otherPair(facts: EndpointFacts): string {
  * @returns the sides whose mark was lost though the root is the same: it is made again.
  * @throws {SafetyHaltError} where a root is not the one that was synced, or is empty.
  */
-export function requireKnownRoots(facts: BothFacts, archive: Pick<Archive, "meta" | "count">): Side[] {
-  const known = archive.count();
+export function requireKnownRoots(facts: BothFacts, archive: Pick<Archive, "meta" | "count" | "epochChanges">): Side[] {
   const restored: Side[] = [];
   for (const side of SIDES) {
+    const known = archive.count() - countUndurable(facts[side], side, archive);
     const root = `the ${side} root "${showPath(facts[side].root)}"`;
     if (isSuspiciouslyEmpty(facts[side], known)) {
       throw new SafetyHaltError(`Cannot go on: ${root} is empty, and ${known} paths are known in it`);
@@ -85,6 +86,13 @@ export function requireKnownRoots(facts: BothFacts, archive: Pick<Archive, "meta
     restored.push(side);
   }
   return restored;
+}
+
+/** How many known paths a power cut may have taken back, so that they prove nothing of this root. */
+function countUndurable(facts: EndpointFacts, side: Side, archive: Pick<Archive, "meta" | "epochChanges">): number {
+  if (archive.meta(`${side}.boot`) === bootOf(facts)) return 0;
+  const made = archive.epochChanges().filter((change) => change.kind === "set" && change.before === null);
+  return new Set(made.map((change) => change.kind === "set" ? change.path : change.to)).size;
 }
 
 function isSameRoot(facts: EndpointFacts, side: Side, archive: Pick<Archive, "meta">): boolean {

@@ -9,7 +9,8 @@ import { archivePath, createPair, findPair, listPairs, type Pair as KnownPair } 
 import type { Archive } from "../core/archive.ts";
 import { type Lock, type PairId, printLock, printPair } from "../core/marks.ts";
 import type { Sides } from "./context.ts";
-import type { Endpoint, EndpointFacts } from "../core/endpoint.ts";
+import type { Endpoint, EndpointFacts, Findings } from "../core/endpoint.ts";
+import type { Side } from "../core/problem.ts";
 import {
   type BothFacts,
   lockState,
@@ -33,7 +34,12 @@ export interface JoinedPair {
   readonly archive: Archive;
   /** Counts the runs of psync on this pair. */
   readonly run: number;
+  /** What each side found of an earlier life when it was adopted. */
+  readonly found: Sides<Findings>;
 }
+
+/** What is known before the endpoints are adopted. */
+type Opened = Omit<JoinedPair, "found">;
 
 /** Joins; `before` is what an earlier life of this session joined. */
 export async function joinPair(
@@ -51,13 +57,13 @@ export async function joinPair(
   const restored = requireKnownRoots(facts, joined.archive);
   const compareOwners = facts.left.isRootUser && facts.right.isRootUser;
   for (const side of SIDES) await endpoints[side].setCompareOwners(compareOwners);
-  await adopt(endpoints, joined, context);
+  const found = await adopt(endpoints, joined, context);
   for (const side of restored) context.report.notice({ kind: "marker-restored", side });
   joined.archive.transact(() => {
     noteRoots(facts, joined.archive);
     joined.archive.setMeta(SSH_COMMAND, settings.sshCommand);
   });
-  return joined;
+  return { ...joined, found };
 }
 
 function spec(facts: BothFacts, settings: SessionSettings) {
@@ -103,7 +109,7 @@ interface Opening {
   readonly context: SessionContext;
 }
 
-function openJoined(place: KnownPair | null, marked: PairId | null, opening: Opening): JoinedPair {
+function openJoined(place: KnownPair | null, marked: PairId | null, opening: Opening): Opened {
   const { facts, settings, context } = opening;
   const wanted = place ?? createPair(context.stateDir, spec(facts, settings), marked === null ? {} : { id: marked });
   if (place === null && marked !== null) {
@@ -130,16 +136,18 @@ function openOrReplace(path: string, context: SessionContext): Archive {
   }
 }
 
-async function adopt(endpoints: Sides<Endpoint>, joined: JoinedPair, context: SessionContext): Promise<void> {
+async function adopt(endpoints: Sides<Endpoint>, joined: Opened, context: SessionContext): Promise<Sides<Findings>> {
   const facts = { left: endpoints.left.facts, right: endpoints.right.facts };
   const term = nextTerm(facts, Number(joined.archive.meta("term") ?? "0"));
   joined.archive.transact(() => joined.archive.setMeta("term", String(term)));
+  const found: Record<Side, Findings> = { left: { kept: [] }, right: { kept: [] } };
   for (const side of SIDES) {
     const { lock: oldLock } = facts[side];
     const lock = ownLock(facts[side], { term, brainHost: facts.left.hostName, brainBoot: facts.left.bootId });
     if (oldLock !== null) context.report.notice({ kind: "lock-taken", side });
-    await endpoints[side].adopt({ pair: printPair(joined.id), lock, oldLock });
+    found[side] = await endpoints[side].adopt({ pair: printPair(joined.id), lock, oldLock });
   }
+  return found;
 }
 
 /** The lock of a root for this process. */

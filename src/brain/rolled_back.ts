@@ -60,7 +60,7 @@ interface Place {
 type Chain = readonly (ArchiveRow | null)[];
 
 /** By which a side tells that nothing can have been taken back since. */
-function bootOf({ bootId, fsId, mountId }: EndpointFacts): string {
+export function bootOf({ bootId, fsId, mountId }: EndpointFacts): string {
   return `${bootId} ${fsId} ${mountId}`;
 }
 
@@ -182,7 +182,7 @@ class Examination {
     archive.transact(() =>
       paths.forEach((path, i) => {
         const chain = this.#chainOf(path, digests);
-        const places = this.#crashed.map((side) => placeOf(side, seen[side]![i]!, chain));
+        const places = apart(this.#crashed.map((side) => placeOf(side, seen[side]![i]!, chain)));
         if (places.some(({ age }) => age !== 0)) this.#settle(path, chain, places);
       })
     );
@@ -277,6 +277,13 @@ function placeOf(side: Side, seen: Observation, chain: Chain): Place {
   const exact = chain.findIndex((state) => isState(seen, state, { exactly: true }));
   const age = exact >= 0 ? exact : chain.findIndex((state) => isState(seen, state, { exactly: false }));
   return { side, seen, age: age < 0 ? Infinity : age };
+}
+
+/** Two contents that both pass for one state which nobody has read: neither can be placed. */
+function apart(places: readonly Place[]): readonly Place[] {
+  const [a, b] = places.map(({ seen }) => seen.kind === "present" && seen.entry.kind === "file" ? seen.entry : null);
+  const isSame = !a || !b || places[0]!.age !== places[1]!.age || a.digest === b.digest;
+  return isSame ? places : places.map((place) => ({ ...place, age: Infinity }));
 }
 
 function isState(seen: Observation, state: ArchiveRow | null, how: { readonly exactly: boolean }): boolean {

@@ -175,12 +175,18 @@ class Session {
     const pair = new Pair({
       endpoints: opened.endpoints,
       archive: joined.archive,
+      found: joined.found,
       status: this.#status,
       report,
       clock,
       ignore: compileIgnore(this.#settings.excludes),
       offsetNs: offsetNs(opened, clock.wallMs()),
-      settings: { force: this.#settings.force, skipInitialSync: this.#settings.skipInitialSync, run: joined.run },
+      settings: {
+        force: this.#settings.force,
+        // What differs after a lost link was changed since the first sync.
+        skipInitialSync: this.#settings.skipInitialSync && !this.#isFirstDone,
+        run: joined.run,
+      },
       runRsync: opened.runRsync,
       onFirstSync: () => this.#firstSynced(startMs),
     });
