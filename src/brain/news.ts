@@ -9,7 +9,7 @@
 import type { Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import { isBelow, rebase, type RelPath } from "../core/path.ts";
-import type { Side } from "../core/problem.ts";
+import { otherSide, type Side } from "../core/problem.ts";
 
 /** One observation as it reached the brain. */
 export interface Sighting {
@@ -28,6 +28,8 @@ export interface News {
   readonly left: Sighting | null;
   readonly right: Sighting | null;
 }
+
+const NO_NEWS = { left: null, right: null };
 
 type Mutable = { path: RelPath; left: Sighting | null; right: Sighting | null };
 
@@ -164,12 +166,17 @@ export class NewsBoard {
 
   /**
    * Takes the paths below `move.from` off the board and returns where they are now: what was seen
-   * there was seen under an old name and must be looked at under the new one.
+   * there was seen under an old name and must be looked at under the new one. Where only `side` made
+   * the rename so far, what the other one showed stays.
    */
-  moveAway(move: Move): RelPath[] {
-    const paths = [...this.below(move.from)].map((news) => news.path);
+  moveAway(move: Move, side?: Side): RelPath[] {
+    const moved = [...this.below(move.from)];
     this.dropBelow(move.from);
-    return paths.map((path) => rebase(path, move));
+    const other = side === undefined ? null : otherSide(side);
+    for (const news of moved) {
+      if (other !== null && news[other] !== null) this.put({ ...NO_NEWS, path: news.path, [other]: news[other] });
+    }
+    return moved.map(({ path }) => rebase(path, move));
   }
 }
 
