@@ -148,9 +148,9 @@ export class Scanner {
     const isMissing = (side: Side) => row !== null && merged[side] === null;
     const missing = SIDES.filter(isMissing);
     if (row !== null && missing.length === 2) return this.#absences.gone(merged.path);
-    for (const side of missing) this.#absences.note(side, merged.path);
-    if (news.left === null && news.right === null) return;
+    if (missing.length === 0 && news.left === null && news.right === null) return;
     if (this.#context.settings.skipInitialSync && this.#isFirst) return this.#skip(merged);
+    for (const side of missing) this.#absences.note(side, merged.path);
     for (const side of SIDES) {
       const seen = news[side];
       if (seen !== null) this.#context.board.add(side, seen, { isLive: false });

@@ -86,6 +86,24 @@ Deno.test("an edit that waits for its directory is not forgotten when the other 
   });
 });
 
+Deno.test("with -k what one side removed before the start is left alone until the other side changes it", async () => {
+  await Script.everywhere(async (run) => {
+    run.world.start();
+    await run.rest();
+    run.write("left", "p", "p-1");
+    await run.rest();
+    await run.world.kill();
+    run.remove("left", "p");
+    run.world.start();
+    await run.rest();
+    assertEquals(run.world.trees.right.find("p" as RelPath)?.text, "p-1");
+    assertEquals(run.world.status.problems.get("p" as RelPath)?.reason, "skipped");
+    run.write("right", "p", "p-22");
+    await run.rest();
+    assertEquals(run.world.trees.left.find("p" as RelPath)?.text, "p-22");
+  }, { settings: { skipInitialSync: true } });
+});
+
 Deno.test("the loser of a conflict is listed though the winner is written to meanwhile", async () => {
   await Script.everywhere(async (run) => {
     run.write("left", "p", "p-1");
