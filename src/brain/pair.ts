@@ -7,17 +7,18 @@
  */
 import type { Timer } from "../base/clock.ts";
 import { EndpointLostError, SafetyHaltError, WatchError } from "../base/errors.ts";
-import type { Endpoint, EndpointEvent } from "../core/endpoint.ts";
+import type { Endpoint, EndpointEvent, Findings } from "../core/endpoint.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import { Absences } from "./absences.ts";
 import { BulkLane, type RunRsync } from "./bulk.ts";
-import type { PairContext } from "./context.ts";
+import type { PairContext, Sides } from "./context.ts";
 import { FLIGHT_LIMIT, ROUND_PATHS, runCycle } from "./cycle.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { EpochKeeper } from "./epoch.ts";
 import { Evidence } from "./evidence.ts";
 import { LookLane } from "./fetch.ts";
+import { recordFindings } from "./findings.ts";
 import { FlightDeck } from "./in_flight.ts";
 import { CommitLane } from "./lane.ts";
 import { NewsBoard } from "./news.ts";
@@ -43,6 +44,8 @@ export type PairOptions =
   & Pick<PairContext, "endpoints" | "archive" | "status" | "report" | "ignore" | "clock" | "offsetNs" | "settings">
   & {
     readonly runRsync: RunRsync;
+    /** What the endpoints found of an earlier life when they were adopted. */
+    readonly found?: Sides<Findings>;
     /** Called once, when the first scan is done and everything that it found is settled. */
     readonly onFirstSync: () => void;
   };
@@ -134,6 +137,8 @@ export class Pair {
       findsRenames: () => this.#findsRenames,
       moves: new RecentMoves(clock),
       recovery: new Recovery(),
+      // An epoch that an earlier life left open ends with all contents on disk.
+      sources: new Set<Side>(archive.epochEnd() === 0 ? [] : SIDES),
       needed: new Set<RelPath>(),
       moveAttempts: new Map<RelPath, number>(),
       fail: (error: unknown) => this.#stop(error),
@@ -154,6 +159,7 @@ export class Pair {
 
   async #firstScan(): Promise<void> {
     try {
+      this.#listFindings();
       await examineEpoch(this.#context);
       await this.#scanner.runFirst();
       await this.#quiet();
@@ -164,6 +170,14 @@ export class Pair {
     } catch (error) {
       this.#stop(error);
     }
+  }
+
+  #listFindings(): void {
+    const { found } = this.#options;
+    if (found === undefined) return;
+    this.#context.archive.transact(() => {
+      for (const side of SIDES) recordFindings(this.#context, side, found[side], "unexpected-find");
+    });
   }
 
   async #listen(side: Side): Promise<void> {

@@ -175,6 +175,7 @@ class Session {
     const pair = new Pair({
       endpoints: opened.endpoints,
       archive: joined.archive,
+      found: joined.found,
       status: this.#status,
       report,
       clock,
