@@ -123,6 +123,10 @@ export function lockState(
   const lock = parseLock(facts.lock);
   if (lock === null) return { kind: "free" };
   const isOurs = lock.brainBoot === here.bootId;
+  // Of an earlier life of this very psync, which could not give it back: its root was gone, or the link.
+  if (isOurs && lock.brainPid === Deno.pid) {
+    return { kind: lock.processId === facts.processId ? "free" : "ending" };
+  }
   return isOurs && !here.isAlive(lock.brainPid, lock.brainStart) ? { kind: "ending" } : { kind: "taken", lock };
 }
 
