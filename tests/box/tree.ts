@@ -89,7 +89,7 @@ export class MemoryTree {
   }
 
   /** The disk as it is found after a power cut. */
-  cut(random: Random): void {
+  cut(random: Pick<Random, "below" | "next">): void {
     const image = this.#images[random.below(this.#images.length)]!;
     this.root = copyOf(image.root);
     this.trash = image.trash.map(copyOf);

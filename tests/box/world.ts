@@ -13,7 +13,6 @@ import type { PairSettings } from "../../src/brain/context.ts";
 import { Pair } from "../../src/brain/pair.ts";
 import type { Report } from "../../src/brain/report.ts";
 import { Status } from "../../src/brain/status.ts";
-import type { Archive } from "../../src/core/archive.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { MemoryArchive } from "../support/memory_archive.ts";
 import { type Faults, MemoryEndpoint } from "./endpoint.ts";
@@ -36,7 +35,7 @@ export interface WorldOptions {
 }
 
 /** The archive on the left's disk: a power cut takes back its last transactions. */
-class BoxArchive extends MemoryArchive {
+export class BoxArchive extends MemoryArchive {
   #images: unknown[] = [this.save()];
   #isOpen = false;
 
@@ -56,7 +55,7 @@ class BoxArchive extends MemoryArchive {
     this.#images.splice(0, this.#images.length - 1 - but);
   }
 
-  cut(random: Random): void {
+  cut(random: Pick<Random, "below">): void {
     this.#images = this.#images.slice(0, 1 + random.below(this.#images.length));
     this.restore(this.#images.at(-1));
     this.#images = this.#images.slice(-1);
@@ -74,7 +73,7 @@ export class World {
   readonly scheduler: Scheduler;
   readonly clock = new FakeClock();
   readonly trees: Record<Side, MemoryTree> = { left: new MemoryTree(), right: new MemoryTree() };
-  readonly archive: Archive = new BoxArchive();
+  readonly archive = new BoxArchive();
   readonly log: string[] = [];
   readonly written = new Set<string>();
   readonly retired = new Set<string>();
@@ -172,14 +171,14 @@ export class World {
    * Cuts the power of these hosts, after `kill`; psync lives on the left, and so does its archive. A
    * version that is nowhere afterwards is lost to the cut; what it had replaced and is back must live.
    */
-  powerCut(sides: readonly Side[]): void {
+  powerCut(sides: readonly Side[], random: Pick<Random, "below" | "next"> = this.random): void {
     this.log.push(`power cut ${sides.join(" and ")}`);
     const before = this.#found();
     for (const side of sides) {
-      this.trees[side].cut(this.random);
+      this.trees[side].cut(random);
       this.#boots[side]++;
     }
-    if (sides.includes("left") && this.random.next() < 0.7) (this.archive as BoxArchive).cut(this.random);
+    if (sides.includes("left") && random.next() < 0.7) this.archive.cut(random);
     const after = this.#found();
     for (const text of this.retired) {
       const successors = this.#successors.get(text);
@@ -208,7 +207,7 @@ export class World {
       const { newest } = this.trees[side];
       this.trees[side].flush(newest - this.random.below(20), { contents: this.random.next() < 0.5 });
     }
-    (this.archive as BoxArchive).flush(this.random.below(20));
+    this.archive.flush(this.random.below(20));
   }
 
   /** One thing that one user does. */
