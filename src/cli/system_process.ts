@@ -44,15 +44,19 @@ export function systemProcess(): Process {
     onUncaught,
     runSession,
     runManage,
-    ask: Deno.stdin.isTerminal() && Deno.stderr.isTerminal() ? ask : null,
+    ask: isStdinTerminal() && Deno.stderr.isTerminal() ? ask : null,
     runFilter,
     exit: (code) => Deno.exit(code),
   };
 }
 
 function hasTerminal(): boolean {
-  const isStdinOne = callerStdin() === "terminal" || Deno.stdin.isTerminal();
-  return isStdinOne || Deno.stdout.isTerminal() || Deno.stderr.isTerminal();
+  return isStdinTerminal() || Deno.stdout.isTerminal() || Deno.stderr.isTerminal();
+}
+
+/** Whether psync was given a terminal as stdin; the launcher may have put something else there. */
+function isStdinTerminal(): boolean {
+  return callerStdin() === "terminal" || Deno.stdin.isTerminal();
 }
 
 function onSignal(signal: EndSignal | "SIGUSR1", handler: () => void): () => void {
@@ -135,11 +139,16 @@ async function runManage(
   return await Promise.race([manage(command, { pair, paths, control, io }), aborted]);
 }
 
-/** Asks on stderr, so that stdout stays what was asked for; everything but a yes is a no. */
+/**
+ * Asks on the terminal, so that stdout stays what was asked for; everything but a yes is a no.
+ *
+ * WHY not stdin: under the launcher that is the descriptor of SIGUSR1 (state_signal.ts).
+ */
 async function ask(question: string): Promise<boolean> {
-  await Deno.stderr.write(new TextEncoder().encode(`${question} [y/N] `));
+  using terminal = await Deno.open("/dev/tty", { read: true, write: true });
+  await terminal.write(new TextEncoder().encode(`${question} [y/N] `));
   const answer = new Uint8Array(1024);
-  const got = await Deno.stdin.read(answer);
+  const got = await terminal.read(answer);
   return got !== null && /^y(es)?$/i.test(new TextDecoder().decode(answer.subarray(0, got)).trim());
 }
 
