@@ -73,6 +73,7 @@ export async function runTwoUsers(options: RunOptions): Promise<RunResult> {
   } finally {
     await run.stop();
   }
+  await run.account();
   const result = { ...await run.count(), seconds: (systemClock.nowMs() - begin) / 1000 };
   if (result.faults.length === 0) await Deno.remove(dir, { recursive: true });
   return result;
@@ -107,6 +108,10 @@ class Run {
     await this.#part(0, SIDES);
     for (const [i, side] of SIDES.entries()) await this.#alone(side, i + 1);
     await this.#end();
+  }
+
+  /** Accounts for every token, also where no rest was found. */
+  async account(): Promise<void> {
     this.faults.push(...accuse({ logs: await this.#logs(), ...await this.#holdings() }));
   }
 
