@@ -26,8 +26,8 @@ __attribute__((weak)) int apply_main(void);
 #define STATUS_USAGE 2
 #define PIPE_BYTES (1 << 20) /* the most that any user may ask for, by default; a batch of content fits */
 
-/* Larger pipes: a batch then passes in one switch of processes and not in sixteen. What is no pipe,
- * or may not grow, stays as it is. */
+/* Larger pipes for apply: a batch need not wait for its reader sixteen times. What is no pipe, or may
+ * not grow, stays as it is. watch keeps its own small: what waits in a pipe is not coalesced any more. */
 static void widen_pipes(void) {
   fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
   fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_BYTES);
@@ -39,7 +39,7 @@ int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   if (!strcmp(mode, "exec")) return exec_main(argc - 2, argv + 2);
   signal(SIGUSR1, SIG_IGN);
-  widen_pipes();
+  if (!strcmp(mode, "apply")) widen_pipes();
   if (!strcmp(mode, "watch") && argc == 2) return watch_main();
   if (!strcmp(mode, "apply") && argc == 2 && apply_main) return apply_main();
   if (!strcmp(mode, "version") && argc == 2) return print_version();
