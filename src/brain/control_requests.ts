@@ -8,8 +8,9 @@
  * @module
  */
 import type { Archive, ConflictRow } from "../core/archive.ts";
+import { conflictRow } from "../core/conflict.ts";
 import { conflictName } from "../core/conflict_name.ts";
-import type { Endpoint } from "../core/endpoint.ts";
+import type { Endpoint, Findings } from "../core/endpoint.ts";
 import { joinPath, nameOf, parentOf, type RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import {
@@ -159,7 +160,7 @@ async function restore(
   const back = new Set(items.filter((_, i) => results[i]!.kind === "done").map(({ kept }) => kept));
   const over = world.archive.conflicts().filter(({ loser, kept }) => loser === side && back.has(kept));
   world.archive.transact(() => over.forEach(({ id }) => world.archive.removeConflict(id)));
-  await endpoint.sync();
+  await syncAll([side], world);
   return results.map((result, i) => deedOf(result, items[i]!.to));
 }
 
@@ -194,5 +195,17 @@ function deedOf(result: TrashResult, to: RelPath | null): Deed {
 
 /** What was asked for by a human is to survive a power cut. */
 async function syncAll(sides: Iterable<Side>, world: ControlWorld): Promise<void> {
-  for (const side of sides) await (await world.endpoint(side)).sync();
+  for (const side of sides) listFindings(world.archive, side, await (await world.endpoint(side)).sync());
+}
+
+/** Lists as conflicts what an endpoint found by itself and kept, where no pair is at work that does. */
+export function listFindings(archive: Archive, side: Side, found: Findings): void {
+  if (found.kept.length === 0) return;
+  archive.transact(() => {
+    for (const kept of found.kept) {
+      const place = parseTrashPlace(kept);
+      if (place === null) continue;
+      archive.addConflict(conflictRow({ ...place, loser: side, kept, left: null, right: null }));
+    }
+  });
 }

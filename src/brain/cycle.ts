@@ -9,8 +9,8 @@ import type { Dispatcher } from "./dispatch.ts";
 
 /** How many paths are planned in one round, so that live news never wait long behind a scan. */
 export const ROUND_PATHS = 1_000;
-/** How many paths may be in flight before the loop waits: `next` must not resolve before one has ended. */
-export const FLIGHT_LIMIT = 20_000;
+/** How many paths , with their content, may be in flight before the loop waits: `next` must not resolve before one has ended. */
+export const FLIGHT_LIMIT = 2_000;
 
 /** Runs rounds for as long as `next` resolves to true: something may be ready. */
 export async function runCycle(

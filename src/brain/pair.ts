@@ -37,7 +37,7 @@ const PROGRESS_MS = 100;
 /** How long users who never pause can hold up the end of a scan. */
 const UNQUIET_MS = 30_000;
 /** The board has room again for a scan below this number of paths. */
-const ROOM_PATHS = 2_000;
+const ROOM_PATHS = 1_000;
 
 /** What a pair is given. */
 export type PairOptions =

@@ -21,7 +21,7 @@ import { isAsArchived } from "./view.ts";
 /** How many directories are listed in one request, and how many requests are under way. */
 const BATCH_DIRS = 64;
 /** While more paths than this are on the board the walk waits. */
-const BOARD_LIMIT = 4_000;
+const BOARD_LIMIT = 2_000;
 
 const SIDES = ["left", "right"] as const;
 

@@ -437,7 +437,7 @@ function readLooked(r: RecordReader): RawLooked {
   const what = r.u8();
   if ((what & ~(LOOKED_DIGEST | LOOKED_CONTENT)) !== 0) r.fail(`the flags of a look are ${what}`);
   const digest = (what & LOOKED_DIGEST) !== 0 ? hexOf(r.raw(DIGEST_BYTES)) : null;
-  const content = (what & LOOKED_CONTENT) !== 0 ? r.bytes32() : null;
+  const content = (what & LOOKED_CONTENT) !== 0 ? r.content() : null;
   return { status, errno, stat, target, digest, content };
 }
 

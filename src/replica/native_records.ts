@@ -22,6 +22,8 @@ export const R_FATAL = 0xff;
 const HEAD_BYTES = 9;
 const LENGTH_BYTES = 4;
 const MIN_RECORD_BYTES = HEAD_BYTES - LENGTH_BYTES;
+/** Content from this size on is borrowed from the answer that it came in. */
+const BORROWED_MIN_BYTES = 2048;
 const FIRST_WRITER_BYTES = 1024;
 
 /** The kinds of STAT and EXPECTED. */
@@ -247,6 +249,15 @@ export class RecordReader {
   /** Bytes of their own. */
   bytes32(): Uint8Array {
     return this.raw(this.u32()).slice();
+  }
+
+  /**
+   * Content: small ones as bytes of their own, larger ones as a part of what was read. WHY: all of one
+   * answer go the same way and are gone together, and a copy of each costs more than it frees.
+   */
+  content(): Uint8Array {
+    const bytes = this.raw(this.u32());
+    return bytes.length < BORROWED_MIN_BYTES ? bytes.slice() : bytes;
   }
 
   text16(): string {
