@@ -10,7 +10,7 @@ import { openArchive } from "../archive/archive.ts";
 import { archivePath, type Pair } from "../archive/pair_store.ts";
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, SetupError } from "../base/errors.ts";
-import { answerControl, type ControlAnswer, type ControlRequest } from "../brain/control_requests.ts";
+import { answerControl, type ControlAnswer, type ControlRequest, listFindings } from "../brain/control_requests.ts";
 import { lockState, nextTerm, takenMessage } from "../brain/identity.ts";
 import { isAlive, ownLock, SSH_COMMAND } from "../brain/join.ts";
 import type { SelfBinary } from "../brain/settings.ts";
@@ -87,7 +87,7 @@ class DirectControl implements Control {
     const endpoint = this.#endpoints.get(side) ?? await this.#openUnlocked(side);
     this.#endpoints.set(side, endpoint);
     if (isChange && !this.#adopted.has(side)) {
-      await this.#adopt(endpoint);
+      await this.#adopt(side, endpoint);
       this.#adopted.add(side);
     }
     return endpoint;
@@ -146,11 +146,12 @@ class DirectControl implements Control {
     }
   }
 
-  async #adopt(endpoint: Endpoint): Promise<void> {
+  async #adopt(side: Side, endpoint: Endpoint): Promise<void> {
     const { facts } = endpoint;
     const term = nextTerm({ left: facts, right: facts }, Number(this.#archive.meta("term") ?? "0"));
     this.#archive.transact(() => this.#archive.setMeta("term", String(term)));
     const brain = { term, brainHost: Deno.hostname(), brainBoot: Deno.readTextFileSync(BOOT_ID).trim() };
-    await endpoint.adopt({ pair: printPair(this.#pair.id), lock: ownLock(facts, brain), oldLock: facts.lock });
+    const marks = { pair: printPair(this.#pair.id), lock: ownLock(facts, brain), oldLock: facts.lock };
+    listFindings(this.#archive, side, await endpoint.adopt(marks));
   }
 }
