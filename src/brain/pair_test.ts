@@ -1,15 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
+import { pairParts } from "../../tests/support/brain.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { FakeEndpoint } from "../../tests/support/fake_endpoint.ts";
 import { file, newStamp } from "../../tests/support/entries.ts";
-import { MemoryArchive } from "../../tests/support/memory_archive.ts";
-import { compileIgnore } from "../core/ignore.ts";
 import type { PresentObservation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
 import { FLIGHT_LIMIT } from "./cycle.ts";
-import { Pair, type PairOptions } from "./pair.ts";
-import type { Report } from "./report.ts";
-import { Status } from "./status.ts";
 
 /** More rounds than any sound run of these tests takes; a loop that never waits takes them in no time. */
 const ROUNDS_MAX = 10_000;
@@ -22,22 +18,6 @@ class WatchfulClock extends FakeClock {
     if (++this.#asked > 20 * ROUNDS_MAX + 4 * FLIGHT_LIMIT) throw new Error("the cycle spins");
     return super.nowMs();
   }
-}
-
-function makePair(given: Partial<PairOptions> & Pick<PairOptions, "endpoints">): Pair {
-  const report = new Proxy({}, { get: () => () => Promise.resolve() }) as unknown as Report;
-  return new Pair({
-    archive: new MemoryArchive(),
-    status: new Status(report),
-    report,
-    ignore: compileIgnore([]),
-    clock: new FakeClock(),
-    offsetNs: 0n,
-    settings: { force: false, skipInitialSync: false, run: 1 },
-    runRsync: () => Promise.resolve({ exitCode: 0, stderr: "" }),
-    onFirstSync: () => {},
-    ...given,
-  });
 }
 
 Deno.test("Pair lets answers in while more paths wait than may be in flight", async () => {
@@ -66,18 +46,16 @@ Deno.test("Pair lets answers in while more paths wait than may be in flight", as
     if (looked === paths.length) stop.abort();
     return wanted.map((path) => ({ kind: "busy", path, began: 2 }));
   };
-  const pair = makePair({ endpoints: { left, right: new FakeEndpoint() }, clock: new WatchfulClock() });
+  const { pair } = pairParts({ endpoints: { left, right: new FakeEndpoint() }, clock: new WatchfulClock() });
   await pair.run(stop.signal);
   assertEquals(looked, paths.length);
   assert(pair.context.flights.size <= FLIGHT_LIMIT + ROUND);
 });
 
 Deno.test("Pair is not done with its first sync while an unlisted path waits to be tried again", async () => {
-  const clock = new FakeClock();
   const stop = new AbortController();
   let isDone = false;
-  const endpoints = { left: new FakeEndpoint(), right: new FakeEndpoint() };
-  const pair = makePair({ endpoints, clock, onFirstSync: () => isDone = true });
+  const { pair, clock } = pairParts({ onFirstSync: () => isDone = true });
   pair.context.retry.later("p" as RelPath, 5_000);
   const ended = pair.run(stop.signal);
   await clock.advance(100);
