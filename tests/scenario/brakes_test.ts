@@ -3,7 +3,7 @@
  * @module
  */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Scene, type SceneOptions } from "../support/scene.ts";
+import { eventually, Scene, type SceneOptions } from "../support/scene.ts";
 
 const DOORS: Readonly<Record<string, SceneOptions>> = { "two folders": {}, "ssh": { ssh: {} } };
 
@@ -45,6 +45,25 @@ for (const [door, options] of Object.entries(DOORS)) {
       assertEquals((await scene.end(psync)).code, 0);
     });
   }
+
+  Deno.test(`${door}: a root that vanishes from under a live psync halts it, and nothing is removed on the other side`, async () => {
+    await using scene = await Scene.make({ ...options, left: FILES });
+    await using psync = await scene.live();
+    for (const side of ["right", "left"] as const) {
+      const other = side === "left" ? "right" : "left";
+      const before = await scene.entries(other);
+      await shell('mv "$1" "$2"', scene.root(side).path, scene.tree.at("aside"));
+      const count = (text: string, word: RegExp) => text.match(word)?.length ?? 0;
+      const [halted, healed] = [count(psync.text, /^Halted: /mg), count(psync.text, /^Going on: /mg)];
+      await eventually("it halts", () => count(psync.text, /^Halted: /mg) > halted, { tell: () => psync.text });
+      assertEquals(await scene.entries(other), before);
+      await scene.root(other).sh(`echo meanwhile >made-on-${other}`);
+      await shell('mv "$2" "$1"', scene.root(side).path, scene.tree.at("aside"));
+      await eventually("it goes on", () => count(psync.text, /^Going on: /mg) > healed, { tell: () => psync.text });
+      await scene.follows(other);
+    }
+    assert(!/Conflict|Internal/.test(psync.text), psync.text);
+  });
 }
 
 Deno.test("a marker that was lost from the same full root is made again, and said", async () => {
