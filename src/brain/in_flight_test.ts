@@ -1,0 +1,51 @@
+import { assertEquals } from "@std/assert";
+import { at } from "../../tests/support/brain.ts";
+import { FlightDeck } from "./in_flight.ts";
+
+const LOOK = null;
+
+Deno.test("FlightDeck blocks a path in flight and all below it; a subtree also by what is below", () => {
+  const deck = new FlightDeck();
+  deck.begin({ path: at("d/s"), shown: LOOK });
+  const cases: [path: string, alone: string | null, subtree: string | null][] = [
+    ["d/s", "d/s", "d/s"],
+    ["d/s/x", "d/s", "d/s"],
+    ["d", null, "d/s"],
+    ["d/st", null, null],
+    ["", null, "d/s"],
+  ];
+  for (const [path, alone, subtree] of cases) {
+    assertEquals(deck.blockerOf(at(path), { subtree: false }), alone, path);
+    assertEquals(deck.blockerOf(at(path), { subtree: true }), subtree, path);
+  }
+  deck.end(at("d/s"));
+  assertEquals([deck.blockerOf(at("d"), { subtree: true }), deck.size], [null, 0]);
+});
+
+Deno.test("FlightDeck.blockerInOpened() minds the path and what is below, not the directory that is made", () => {
+  const deck = new FlightDeck();
+  deck.begin({ path: at("n"), shown: LOOK });
+  assertEquals(deck.blockerInOpened(at("n/d")), null);
+  deck.begin({ path: at("n/d/x"), shown: LOOK });
+  assertEquals(deck.blockerInOpened(at("n/d")), "n/d/x");
+  assertEquals(deck.blockerInOpened(at("n")), "n");
+});
+
+Deno.test("FlightDeck shows a rename once, under its new name, and blocks both", () => {
+  const deck = new FlightDeck();
+  deck.beginMove({ from: at("a"), to: at("b") }, { target: "right", sizeBytes: null });
+  assertEquals([...deck.shown()], [{ path: at("b"), target: "right", sizeBytes: null }]);
+  assertEquals([deck.at(at("a"))?.path, deck.at(at("b"))?.path, deck.at(at("c"))], [at("a"), at("b"), null]);
+});
+
+Deno.test("FlightDeck tells whether what was begun has ended, whatever was begun since", () => {
+  const deck = new FlightDeck();
+  deck.begin({ path: at("a"), shown: LOOK });
+  const until = deck.begun;
+  deck.begin({ path: at("b"), shown: LOOK });
+  assertEquals(deck.isSettled(until), false);
+  deck.end(at("a"));
+  assertEquals(deck.isSettled(until), true);
+  deck.begin({ path: at("a"), shown: LOOK });
+  assertEquals(deck.isSettled(until), true);
+});

@@ -1,0 +1,23 @@
+import { assertEquals } from "@std/assert";
+import { at } from "../../tests/support/brain.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { RecentMoves } from "./recent_moves.ts";
+
+Deno.test("RecentMoves follows a path through renames in their order", () => {
+  const moves = new RecentMoves(new FakeClock());
+  assertEquals(moves.follow(at("d/x")), "d/x");
+  moves.note({ from: at("d"), to: at("e") });
+  moves.note({ from: at("e/x"), to: at("y") });
+  assertEquals([moves.follow(at("d/x")), moves.follow(at("d/z")), moves.follow(at("dd"))], ["y", "e/z", "dd"]);
+});
+
+Deno.test("RecentMoves forgets a rename after a minute, and the oldest of too many", async () => {
+  const clock = new FakeClock();
+  const moves = new RecentMoves(clock);
+  moves.note({ from: at("a"), to: at("b") });
+  await clock.advance(61_000);
+  moves.note({ from: at("c"), to: at("d") });
+  assertEquals([moves.follow(at("a")), moves.follow(at("c"))], ["a", "d"]);
+  for (let i = 0; i < 1_001; i++) moves.note({ from: at(`f${i}`), to: at(`g${i}`) });
+  assertEquals([moves.follow(at("c")), moves.follow(at("f1000"))], ["c", "g1000"]);
+});
