@@ -127,7 +127,8 @@ export class Nodes {
   }
 
   get(path: RelPath): ArchiveRow | null {
-    this.flush();
+    // What is gathered are files of one directory: nothing that is not in it, or is not it, can differ.
+    if (this.#gathered !== null && (path === this.#gathered || isBelow(path, this.#gathered))) this.flush();
     const parent = this.#dirId(parentOf(path));
     if (path === "" || parent === null) return null;
     const cells = this.#get.get(parent, encodeBytes(nameOf(path))) as unknown as SqlRow | undefined;

@@ -6,11 +6,14 @@
  * stays as it is on the other side.
  * @module
  */
+import { logger } from "../base/log.ts";
 import type { HoldRow } from "../core/archive.ts";
 import type { RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { PairContext } from "./context.ts";
 import { mustHold } from "./safety.ts";
+
+const log = logger("brain", "absences");
 
 /** How many missing paths are looked at in one request. */
 const LOOK_PATHS = 256;
@@ -48,6 +51,7 @@ export class Absences {
   /** Judges what was collected; called when the walk is complete. */
   async judge(options: { readonly brake: boolean }): Promise<void> {
     const [missing, gone] = [this.#missing, this.#gone];
+    log.debug("missing", () => ({ missing: missing.map(({ side, path }) => `${side} ${path}`), gone }));
     this.#missing = [];
     this.#gone = [];
     if (options.brake) this.#releaseHolds();
@@ -59,6 +63,7 @@ export class Absences {
     const free = still.filter(({ path }) => !held.has(path));
     const passed = options.brake ? this.#brake(free) : free;
     for (const path of gone) for (const side of ["left", "right"] as const) passed.push({ side, path });
+    log.debug("to be confirmed", () => ({ passed: passed.map(({ side, path }) => `${side} ${path}`) }));
     await this.#confirm(passed);
   }
 

@@ -108,23 +108,27 @@ export class BulkLane {
     const { stable } = await source.release(batch);
     const sound = new Set(stable.filter((id) => supplied.has(id)));
     const linked = new Map(bases.map((basis) => [basis.id, basis.stamp]));
-    await this.#commit(batch, wants, (id) => sound.has(id), (id) => linked.get(id) ?? null, outcome);
+    const refused = await this.#commit(batch, wants, (id) => sound.has(id), (id) => linked.get(id) ?? null, outcome);
     const { stamps } = await target.release(batch);
     for (const { id, stamp } of stamps) this.#renewStamp(wants[id], stamp);
+    // WHY not before: until its basis link is gone and recorded, an untouched file looks edited.
+    for (const answer of refused) answer();
   }
 
-  /** Commits what arrived whole; everything else is refused and looked at again. */
+  /** Commits what arrived whole; returns the answers of everything else, which is looked at again. */
   async #commit(
     batch: string,
     wants: readonly BulkWant[],
     isSound: (id: number) => boolean,
     basis: (id: number) => Stamp | null,
     outcome: RsyncOutcome,
-  ): Promise<void> {
+  ): Promise<(() => void)[]> {
+    const refused: (() => void)[] = [];
+    const refuse = (want: BulkWant, result: TransitionResult) => void refused.push(() => this.#answer(want, result));
     const lane = this.#context.lanes[otherSide(wants[0]!.from)];
     const settled = wants.map((want, id) => {
-      if (!isSound(id)) return void this.#answer(want, { kind: "stale", kept: null, ended: 0 });
-      if (outcome.exitCode !== 0 && !isPartial(outcome.exitCode)) return void this.#answer(want, failure(outcome));
+      if (!isSound(id)) return refuse(want, { kind: "stale", kept: null, ended: 0 });
+      if (outcome.exitCode !== 0 && !isPartial(outcome.exitCode)) return refuse(want, failure(outcome));
       const { promise, resolve } = Promise.withResolvers<void>();
       const stamp = basis(id);
       const expected = want.expected.kind === "file" && stamp !== null
@@ -138,11 +142,17 @@ export class BulkLane {
         content: { kind: "staged" as const, batch, id },
         disposal: want.step.disposal,
       };
-      lane.add({ transition, done: (result) => (want.done(result), resolve()) });
+      const done = (result: TransitionResult) => {
+        if (result.kind === "done" || result.kind === "dirty") want.done(result);
+        else refuse(want, result);
+        resolve();
+      };
+      lane.add({ transition, done });
       return promise;
     });
     lane.flush();
     await Promise.all(settled);
+    return refused;
   }
 
   #answer(want: BulkWant, result: TransitionResult): void {

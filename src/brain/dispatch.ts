@@ -149,7 +149,7 @@ export class Dispatcher {
       seenObjects: this.#seenObjects,
       isEvidence: (side, sighting) => this.#context.evidence[side].holds(sighting.observation),
       sighting: (side, path) => this.#sighting(side, path),
-      hasLifeBelow: (dir) => this.#hasLifeBelow(dir),
+      hasLifeBelow: (news) => this.#hasLifeBelow(news),
     };
   }
 
@@ -158,14 +158,24 @@ export class Dispatcher {
     return sighting !== null && this.#context.evidence[side].holds(sighting.observation) ? sighting : null;
   }
 
-  /** Something present below a directory that the archive does not show as it is. */
-  #hasLifeBelow(dir: RelPath): boolean {
+  /**
+   * Something present below a directory that the archive does not show as it is. What was seen on a
+   * side before the directory itself was seen to be gone there lives no more.
+   */
+  #hasLifeBelow(top: News): boolean {
+    const dir = top.path;
     if (this.#context.needed.has(dir) && this.#context.retry.hasBelow(dir)) return true;
+    const isRefuted = (side: Side, sighting: Sighting) => {
+      const seen = top[side]?.observation;
+      return seen !== undefined && seen.kind !== "present" && sighting.observation.began < seen.began;
+    };
     const isAlive = (news: News) => {
       const row = this.#context.archive.get(news.path);
       return SIDES.some((side) => {
         const sighting = news[side];
-        return sighting?.observation.kind === "present" && (row === null || !isAsArchived(row, side, sighting));
+        if (sighting?.observation.kind !== "present" || isRefuted(side, sighting)) return false;
+        if (!this.#context.evidence[side].holds(sighting.observation)) return false;
+        return row === null || !isAsArchived(row, side, sighting);
       });
     };
     for (const news of this.#context.board.below(dir)) if (isAlive(news)) return true;
@@ -231,7 +241,8 @@ export class Dispatcher {
   #blocked(news: News, side: Side, sighting: Sighting): void {
     const { status, retry } = this.#context;
     const problem = blockedProblem(news.path, side, sighting.observation);
-    status.problem(problem);
+    // A file that is simply being written is busy for a moment: only one that stays so is listed.
+    if (problem.reason !== "busy" || retry.isTiredOf(news.path)) status.problem(problem);
     if (problem.reason === "special" || problem.reason === "mount") return;
     retry.later(news.path, problem.reason === "busy" ? BUSY_LIMIT_MS : FAILED_LIMIT_MS);
   }

@@ -19,20 +19,10 @@ export interface Work {
 /** The paths in flight. */
 export class FlightDeck {
   #works = new Map<RelPath, Work>();
-  #begun = 0;
-  /** The number of each work, in the order of their beginnings. */
-  #numbers = new Map<RelPath, number>();
 
-  /** How many works were begun so far. */
-  get begun(): number {
-    return this.#begun;
-  }
-
-  /** Whether all works that were begun when `begun` was `until` have ended. */
-  isSettled(until: number): boolean {
-    // A map keeps the order of insertion: the first one is the oldest.
-    const oldest = this.#numbers.values().next();
-    return oldest.done === true || oldest.value >= until;
+  /** Every path that is worked on. */
+  paths(): Iterable<RelPath> {
+    return this.#works.keys();
   }
 
   get size(): number {
@@ -65,12 +55,10 @@ export class FlightDeck {
 
   begin(work: Work): void {
     this.#works.set(work.path, work);
-    this.#numbers.set(work.path, this.#begun++);
   }
 
   end(path: RelPath): void {
     this.#works.delete(path);
-    this.#numbers.delete(path);
   }
 
   /** A rename blocks both of its names. */

@@ -38,14 +38,10 @@ Deno.test("FlightDeck shows a rename once, under its new name, and blocks both",
   assertEquals([deck.at(at("a"))?.path, deck.at(at("b"))?.path, deck.at(at("c"))], [at("a"), at("b"), null]);
 });
 
-Deno.test("FlightDeck tells whether what was begun has ended, whatever was begun since", () => {
+Deno.test("FlightDeck.paths() has every path that is worked on, and no other", () => {
   const deck = new FlightDeck();
   deck.begin({ path: at("a"), shown: LOOK });
-  const until = deck.begun;
   deck.begin({ path: at("b"), shown: LOOK });
-  assertEquals(deck.isSettled(until), false);
   deck.end(at("a"));
-  assertEquals(deck.isSettled(until), true);
-  deck.begin({ path: at("a"), shown: LOOK });
-  assertEquals(deck.isSettled(until), true);
+  assertEquals([...deck.paths()], [at("b")]);
 });

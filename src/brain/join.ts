@@ -8,6 +8,7 @@ import { openArchive, quarantineArchive } from "../archive/archive.ts";
 import { archivePath, createPair, findPair, listPairs, type Pair as KnownPair } from "../archive/pair_store.ts";
 import type { Archive } from "../core/archive.ts";
 import { type Lock, type PairId, printLock, printPair } from "../core/marks.ts";
+import { showPath } from "../core/path.ts";
 import type { Sides } from "./context.ts";
 import type { Endpoint, EndpointFacts, Findings } from "../core/endpoint.ts";
 import type { Side } from "../core/problem.ts";
@@ -53,7 +54,24 @@ export async function joinPair(
   requireUnlocked(facts);
   const place = findPair(context.stateDir, spec(facts, settings));
   const marked = markedPair(facts, place?.id ?? null);
+  requireWritable(facts);
   const joined = before ?? openJoined(place, marked, { facts, settings, context });
+  try {
+    return await takeOver(endpoints, joined, settings, context);
+  } catch (error) {
+    if (before === null) joined.archive[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The last checks, which need the archive, and then the locks. */
+async function takeOver(
+  endpoints: Sides<Endpoint>,
+  joined: Opened,
+  settings: SessionSettings,
+  context: SessionContext,
+): Promise<JoinedPair> {
+  const facts = { left: endpoints.left.facts, right: endpoints.right.facts };
   const restored = requireKnownRoots(facts, joined.archive);
   const compareOwners = facts.left.isRootUser && facts.right.isRootUser;
   for (const side of SIDES) await endpoints[side].setCompareOwners(compareOwners);
@@ -80,6 +98,18 @@ export function isKnownPair(settings: SessionSettings, stateDir: string): boolea
   return listPairs(stateDir).pairs.some((pair) =>
     pair.leftRoot === absolute(settings.left) && pair.rightHost === settings.remoteHost && isRight(pair)
   );
+}
+
+/** Both roots before either is touched: one that cannot hold `.psync/` ends it here. */
+function requireWritable(facts: BothFacts): void {
+  for (const side of SIDES) {
+    if (!facts[side].reduced.includes("write")) continue;
+    const { root, hostName } = facts[side];
+    throw new SetupError(
+      `Cannot adopt root "${showPath(root)}" on ${showPath(hostName)}: it may not be written; let this user write in ` +
+        `it, or run psync as another user`,
+    );
+  }
 }
 
 function requireUnlocked(facts: BothFacts): void {

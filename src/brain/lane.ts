@@ -6,9 +6,12 @@
  * its children is the planner's duty (`isOpen`).
  * @module
  */
+import { logger } from "../base/log.ts";
 import type { Side } from "../core/problem.ts";
 import type { Transition, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
+
+const log = logger("brain", "lane");
 
 /** How many batches are under way on one side. */
 const BATCHES_IN_FLIGHT = 4;
@@ -90,6 +93,10 @@ export class CommitLane {
     try {
       const transitions = batch.steps.map(({ transition }) => transition);
       const results = await this.#context.endpoints[this.#side].commit({ transitions });
+      log.trace("committed", () => ({
+        side: this.#side,
+        results: results.map((result, i) => `${describe(transitions[i]!)}: ${result.kind} ${result.ended}`),
+      }));
       this.#settle(batch, results);
       this.#context.touched();
     } catch (error) {
@@ -105,6 +112,12 @@ export class CommitLane {
   #settle(batch: Batch, results: readonly TransitionResult[]): void {
     this.#context.archive.transact(() => batch.steps.forEach((step, i) => step.done(results[i]!)));
   }
+}
+
+function describe(transition: Transition): string {
+  return transition.kind === "move"
+    ? `move ${transition.from} -> ${transition.to}`
+    : `${transition.kind} ${transition.path}`;
 }
 
 function contentBytes(transition: Transition): number {

@@ -59,17 +59,11 @@ export class NewsBoard {
     return this.readyCount + this.#parked.size;
   }
 
-  /** How many sightings arrived so far. */
-  get arrivals(): number {
-    return this.#order;
-  }
-
-  /** Whether nothing is on the board that was known already when `arrivals` was `until`. */
-  isSettled(until: number): boolean {
-    const isOld = ({ left, right }: News) => Math.min(left?.order ?? Infinity, right?.order ?? Infinity) < until;
-    for (const map of [this.#live, this.#rest]) for (const news of map.values()) if (isOld(news)) return false;
-    for (const { news } of this.#parked.values()) if (isOld(news)) return false;
-    return true;
+  /** Every path on the board, parked ones included. */
+  *paths(): Generator<RelPath> {
+    yield* this.#live.keys();
+    yield* this.#rest.keys();
+    yield* this.#parked.keys();
   }
 
   /** Arrival of the oldest path on the board, ms on the monotonic clock; null when it is empty. */

@@ -53,16 +53,14 @@ Deno.test("NewsBoard parks a path until what stands in its way is released, and 
   assertEquals(made.size, 1);
 });
 
-Deno.test("NewsBoard tells whether what was known is settled, whatever came since", () => {
+Deno.test("NewsBoard.paths() has every path on the board, parked or not", () => {
   const { made } = board();
   made.add("left", absent("p"), { isLive: false });
-  const until = made.arrivals;
-  made.add("left", absent("q"), { isLive: false });
-  assertEquals(made.isSettled(until), false);
-  made.drop(at("p"));
-  assertEquals(made.isSettled(until), true);
+  made.add("left", absent("q"), { isLive: true });
   made.park(news("r", { left: sighting(absent("r"), { order: 0 }) }), at("d"));
-  assertEquals(made.isSettled(until), false);
+  assertEquals([...made.paths()].sort(), [at("p"), at("q"), at("r")]);
+  made.drop(at("p"));
+  assertEquals([...made.paths()].sort(), [at("q"), at("r")]);
 });
 
 Deno.test("NewsBoard.moveAway() takes along what the side that renamed had shown, and nothing else", () => {

@@ -6,6 +6,7 @@
  * @module
  */
 import type { Timer } from "../base/clock.ts";
+import { logger } from "../base/log.ts";
 import { EndpointLostError, SafetyHaltError, WatchError } from "../base/errors.ts";
 import type { Endpoint, EndpointEvent, Findings } from "../core/endpoint.ts";
 import type { RelPath } from "../core/path.ts";
@@ -29,13 +30,16 @@ import { Scanner } from "./scan.ts";
 import { lookAgain } from "./task.ts";
 import { TrashKeeper } from "./trash_keeper.ts";
 
+const log = logger("brain", "pair");
+
 const SIDES = ["left", "right"] as const;
 /** How long a directory that cannot be watched is left before it is listed again. */
 const POLL_MS = 30_000;
 /** Progress is reported at most this often. */
 const PROGRESS_MS = 100;
-/** How long users who never pause can hold up the end of a scan. */
+/** How long paths that are changed all the time can hold up the end of a scan, and how many they may be. */
 const UNQUIET_MS = 30_000;
+const UNQUIET_PATHS = 100;
 /** The board has room again for a scan below this number of paths. */
 const ROOM_PATHS = 1_000;
 
@@ -164,6 +168,10 @@ export class Pair {
       await this.#scanner.runFirst();
       await this.#quiet();
       await this.#tried();
+      while (!this.#scanner.isIdle && !this.#stopped) {
+        await this.#scanner.idle();
+        await this.#quiet();
+      }
       if (!this.#stopped) noteBoots(this.#context);
       this.#findsRenames = true;
       if (!this.#stopped) this.#options.onFirstSync();
@@ -198,6 +206,13 @@ export class Pair {
     const { board, report } = this.#context;
     switch (event.kind) {
       case "observed":
+        log.trace("observed", () => ({
+          side,
+          moves: event.moves.map(({ from, to }) => `${from} -> ${to}`),
+          seen: event.observations.map((o) =>
+            `${o.path} ${o.kind} ${o.began} ${o.kind === "present" ? `${o.entry.kind} ${o.stamp.inode}` : ""}`
+          ),
+        }));
         for (const move of event.moves) {
           this.#context.moves.note(move);
           this.#context.moves.arrived.add(move.to);
@@ -256,15 +271,20 @@ export class Pair {
   }
 
   /**
-   * Resolves when everything that is known is settled. Where users never pause it resolves, after a
-   * while, when at least what was known at first is settled as far as can be told.
+   * Resolves when every path that is known now has been settled: what users go on changing meanwhile
+   * elsewhere is not waited for, and a path that somebody changes all the time not for ever.
    */
   #quiet(): Promise<void> {
     if (this.isQuiet || this.#stopped) return Promise.resolve();
-    const { board, flights, clock } = this.#context;
-    const [arrivals, begun, relaxedMs] = [board.arrivals, flights.begun, clock.nowMs() + UNQUIET_MS];
-    const isRelaxed = () => clock.nowMs() > relaxedMs && flights.isSettled(begun) && board.isSettled(arrivals);
-    const isSettled = () => this.isQuiet || isRelaxed();
+    const { board, flights, looks, clock } = this.#context;
+    const pending = [...board.paths(), ...flights.paths()];
+    const untilMs = clock.nowMs() + UNQUIET_MS + pending.length;
+    const isKnown = (path: RelPath) => board.peek(path) !== null || flights.at(path) !== null;
+    const isSettled = () => {
+      while (pending.length > 0 && !isKnown(pending.at(-1)!)) pending.pop();
+      const isDone = pending.length === 0 && SIDES.every((side) => looks[side].size === 0);
+      return this.isQuiet || isDone || (clock.nowMs() > untilMs && pending.length < UNQUIET_PATHS);
+    };
     return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
   }
 

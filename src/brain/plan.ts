@@ -47,7 +47,7 @@ export interface PlanContext extends MoveContext {
   /** Whether a side crashed before this scan: there size and mtime prove no content. */
   readonly isAfterCrash: boolean;
   /** Whether something new is known below a directory. */
-  readonly hasLifeBelow: (dir: RelPath) => boolean;
+  readonly hasLifeBelow: (dir: News) => boolean;
 }
 
 const SIDES = ["left", "right"] as const;
@@ -69,7 +69,7 @@ export function planPath(news: News, context: PlanContext, options: { readonly m
   const blocked = SIDES.find((side) => views[side].kind === "blocked");
   if (blocked !== undefined) return { kind: "blocked", side: blocked, sighting: news[blocked]! };
   const later = context.winner(news.path) ?? laterSide(news.left, news.right, context.offsetNs);
-  const isNeeded = row?.entry.kind === "dir" && isOneSided(views) && context.hasLifeBelow(news.path);
+  const isNeeded = row?.entry.kind === "dir" && isOneSided(views) && context.hasLifeBelow(news);
   const decision = reconcile({ base: row, left: views.left, right: views.right, later, isNeeded });
   return planDecision(decision, { news, row, views });
 }
@@ -152,7 +152,7 @@ function missingContent(change: Change, known: Known): SideLook[] {
     if (step.kind !== "put" || step.entry.kind !== "file") continue;
     const seen = known.news[step.from]?.observation;
     const isAtHand = seen?.kind === "present" &&
-      (seen.content?.length === step.entry.sizeBytes || step.entry.sizeBytes === 0 || isBulk(step.entry));
+      (seen.content?.length === step.entry.sizeBytes || isBulk(step.entry));
     if (!isAtHand) looks.push(lookAt(known.news.path, step.from, { content: true, sizeBytes: step.entry.sizeBytes }));
   }
   return looks;

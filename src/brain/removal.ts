@@ -75,7 +75,9 @@ async function emptyDirectory(context: PairContext, removal: TreeRemoval): Promi
 /** The next rows, children first, leaving out what was tried, and what is known to live. */
 function nextChunk(context: PairContext, removal: TreeRemoval, passed: Set<RelPath>): Item[] {
   for (const news of context.board.below(removal.path)) {
-    const kind = news[removal.side]?.observation.kind;
+    const seen = news[removal.side]?.observation;
+    if (seen === undefined || !context.evidence[removal.side].holds(seen)) continue;
+    const { kind } = seen;
     if (kind === "present" || kind === "busy" || kind === "blocked") passed.add(news.path);
   }
   const chunk: Item[] = [];

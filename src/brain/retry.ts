@@ -16,6 +16,8 @@ export const BUSY_LIMIT_MS = 5_000;
 /** The longest delay of a path that failed: disk full, no permission. */
 export const FAILED_LIMIT_MS = 60_000;
 
+/** A path whose last delay was this long is worth telling: it has been tried about twice as long. */
+const TIRED_MS = 1_000;
 /** How often in a row a path is tried again at once. */
 const TRIES_AT_ONCE = 4;
 
@@ -74,6 +76,11 @@ export class RetryList implements Disposable {
     const times = (this.#refused.get(path) ?? 0) + 1;
     this.#refused.set(path, times);
     return times <= TRIES_AT_ONCE;
+  }
+
+  /** Whether a path has been tried for some seconds already. */
+  isTiredOf(path: RelPath): boolean {
+    return (this.#lastDelay.get(path) ?? 0) >= TIRED_MS;
   }
 
   /** Forgets a path: it worked, or is gone. */

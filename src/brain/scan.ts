@@ -7,6 +7,7 @@
  * time; a directory that is asked for meanwhile follows.
  * @module
  */
+import { logger } from "../base/log.ts";
 import type { Listing } from "../core/endpoint.ts";
 import { sameContent, sameEntry } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
@@ -22,6 +23,8 @@ import { isAsArchived } from "./view.ts";
 const BATCH_DIRS = 64;
 /** While more paths than this are on the board the walk waits. */
 const BOARD_LIMIT = 2_000;
+
+const log = logger("brain", "scan");
 
 const SIDES = ["left", "right"] as const;
 
@@ -39,6 +42,7 @@ export class Scanner {
   readonly #room: () => Promise<void>;
   #wanted = new Set<RelPath>();
   #isWalking = false;
+  #running: Promise<void> = Promise.resolve();
   #isFirst = true;
   dirs = 0;
   entries = 0;
@@ -56,20 +60,30 @@ export class Scanner {
 
   /** Asks for a walk at and below a directory. The first one is that of the start: `runFirst`. */
   request(dir: RelPath): void {
+    log.debug("rescan", { dir, covered: this.#isCovered(dir), walking: this.#isWalking });
     if (this.#isCovered(dir)) return;
     for (const other of this.#wanted) if (isBelow(other, dir)) this.#wanted.delete(other);
     this.#wanted.add(dir);
-    if (!this.#isWalking && !this.#isFirst) void this.#runWanted();
+    if (!this.#isWalking && !this.#isFirst) this.#running = this.#runWanted();
   }
+
+  /** Resolves when no walk is under way; what was asked for meanwhile may have begun another. */
+  async idle(): Promise<void> {
+    while (!this.isIdle && this.#running !== this.#awaited) {
+      this.#awaited = this.#running;
+      await this.#awaited;
+    }
+  }
+  #awaited: Promise<void> | null = null;
 
   /** The walk of a start or a reconnect; its removals are braked. */
   async runFirst(): Promise<void> {
     this.#isWalking = true;
     await this.#walk(ROOT);
-    this.#isWalking = false;
     this.#isFirst = false;
     await this.#absences.judge({ brake: true });
-    if (this.#wanted.size > 0) void this.#runWanted();
+    this.#isWalking = false;
+    if (this.#wanted.size > 0) this.#running = this.#runWanted();
   }
 
   #isCovered(dir: RelPath): boolean {
@@ -132,14 +146,22 @@ export class Scanner {
     }
   }
 
-  /** The directory itself, where it turned out not to be one, or to be out of reach. */
+  /**
+   * The directory itself, where it is not as archived, turned out not to be one, or is out of reach.
+   * WHY also where it was listed: the endpoint is silent afterwards about what `self` showed.
+   */
   #self(side: Side, path: RelPath, listing: Listing | undefined): void {
     if (listing === undefined || path === ROOT) return;
     if (listing.kind === "listed" && !listing.isWatched) {
       this.#context.notWatched(side, path);
       this.#context.report.notice({ kind: "unwatched", side, path });
     }
-    if (listing.kind === "unlisted") this.#context.board.add(side, listing.self, { isLive: false });
+    const row = this.#context.archive.get(path);
+    // Without a row the listing of its parent has told it, or nobody may (--skip-initial-sync).
+    if (row === null && listing.kind === "listed") return;
+    const sighting: Sighting = { observation: listing.self, order: 0, isLive: false, atMs: 0 };
+    if (row !== null && isAsArchived(row, side, sighting)) return;
+    this.#context.board.add(side, listing.self, { isLive: false });
   }
 
   #name(merged: MergedName): void {

@@ -116,6 +116,10 @@ class Session {
     this.#connected(opened);
     try {
       await this.#work(opened, this.#joined);
+    } catch (error) {
+      // Told before what is left of the link is taken down, which may take its time.
+      if (error instanceof EndpointLostError) this.#lost(error, RECONNECT_FIRST_MS);
+      throw error;
     } finally {
       this.#opened = null;
       this.#pair = null;
@@ -216,7 +220,7 @@ class Session {
   async #survive(error: unknown, delayMs: number): Promise<boolean> {
     if (!(error instanceof PsyncError)) throw error;
     if (error instanceof SafetyHaltError || this.#isRootMissing(error)) return await this.#halt(error);
-    const { clock, report } = this.#context;
+    const { clock } = this.#context;
     if (this.#endingSinceMs !== null && clock.nowMs() - this.#endingSinceMs < LOCK_ENDING_MS) {
       return await this.#wait(LOCK_POLL_MS);
     }
@@ -228,9 +232,7 @@ class Session {
         cause: error,
       });
     }
-    if (this.#phase !== "link-lost") report.linkLost({ why: error.message, retryMs: delayMs });
-    this.#phase = "link-lost";
-    this.#why = error.message;
+    this.#lost(error, delayMs);
     return await this.#wait(delayMs);
   }
 
@@ -238,6 +240,14 @@ class Session {
   #isRootMissing(error: PsyncError): boolean {
     if (!(error instanceof SetupError) || !error.message.startsWith(CANNOT_OPEN_ROOT)) return false;
     return this.#hasConnected || isKnownPair(this.#settings, this.#context.stateDir);
+  }
+
+  #lost(error: PsyncError, retryMs: number): void {
+    if (this.#ended.signal.aborted) return;
+    this.#downSinceMs ??= this.#context.clock.nowMs();
+    if (this.#phase !== "link-lost") this.#context.report.linkLost({ why: error.message, retryMs });
+    this.#phase = "link-lost";
+    this.#why = error.message;
   }
 
   async #halt(error: PsyncError): Promise<boolean> {
