@@ -18,6 +18,7 @@ import { Lists } from "./lists.ts";
 import { Nodes, type PathRow } from "./nodes.ts";
 import { Owners } from "./owners.ts";
 
+export { copyArchive } from "./copy.ts";
 export { quarantineArchive } from "./database.ts";
 
 /**

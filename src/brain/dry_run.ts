@@ -6,7 +6,7 @@
  * is found later may explain one.
  * @module
  */
-import { openArchive } from "../archive/archive.ts";
+import { copyArchive, openArchive } from "../archive/archive.ts";
 import { archivePath, findPair } from "../archive/pair_store.ts";
 import type { Archive, ArchiveRow } from "../core/archive.ts";
 import type { Listing } from "../core/endpoint.ts";
@@ -37,7 +37,8 @@ export async function runDryRun(settings: SessionSettings, context: SessionConte
   const spec = { leftRoot: facts.left.root, rightHost: settings.remoteHost, rightRoot: facts.right.root };
   const place = findPair(context.stateDir, spec);
   markedPair(facts, place?.id ?? null);
-  using archive = openArchive(place === null ? ":memory:" : archivePath(context.stateDir, place.id));
+  using copy = place === null ? null : copyArchive(archivePath(context.stateDir, place.id));
+  using archive = openArchive(copy?.path ?? ":memory:");
   requireKnownRoots(facts, archive);
   context.report.connected({ ...facts, deployed: opened.deployed });
   await new DryRun(opened, archive, settings, context).run();
