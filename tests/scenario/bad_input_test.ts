@@ -390,6 +390,12 @@ Deno.test({
 });
 
 Deno.test({
+  name: "psync refuses a root that may not be written",
+  ignore: Deno.uid() !== 0,
+  fn: () => refusedForNobody("readonly", "may not be written"),
+});
+
+Deno.test({
   name: "psync runs without a terminal, HOME and cache; without a place for its record it says what to set",
   ignore: Deno.uid() !== 0,
   fn: async () => {

@@ -13,6 +13,8 @@ const FILES = Object.fromEntries(Array.from({ length: 15 }, (_, i) => [`f${i}`, 
 /** What befalls a root while psync is down or runs; the root is $1, a place beside it $2. */
 const MISHAPS: readonly (readonly [string, string, RegExp])[] = [
   ["missing", 'mv "$1" "$2"', /Cannot (go on|open)[^\n]*root[^\n]*/],
+  ["emptied", 'mkdir "$2"; mv "$1"/f* "$2"', /is empty, and \d+ paths are known in it/],
+  ["replaced", 'mv "$1" "$2"; mkdir "$1"; echo other >"$1/other"', /is another directory than before/],
   ["replaced by a file", 'mv "$1" "$2"; echo file >"$1"', /is a file/],
 ];
 

@@ -7,12 +7,12 @@
  */
 import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { systemClock } from "../../src/base/clock.ts";
-import { childrenOf, commandOf } from "../support/procfs.ts";
+import { childrenOf, commandOf, isAlive } from "../support/procfs.ts";
 import type { PsyncProcess } from "../support/psync_process.ts";
 import { eventually, gone, Scene, type SceneOptions } from "../support/scene.ts";
 
-/** A link that can be made again is back within, on a busy machine too. */
-const BACK_MS = 30_000;
+/** A dead or half-open link is noticed within, and a little for a busy machine. */
+const NOTICE_MS = 15_000 + 3_000;
 
 /** A filter whose brain is silent ends within, and a little for a busy machine. */
 const FILTER_MS = 30_000 + 5_000;
@@ -109,6 +109,26 @@ Deno.test("a psync that is killed can be started again in the same instant", asy
   assertEquals((await scene.end(second)).code, 0);
 });
 
+/** A link on which nothing moves any more, though nobody closed it. */
+async function halfOpen(): Promise<void> {
+  await using scene = await Scene.make({ ssh: {}, left: { f: "1" } });
+  await using psync = await scene.live();
+  await scene.follows("left");
+  const [ssh] = sshPids(psync);
+  const startMs = systemClock.nowMs();
+  Deno.kill(ssh!, "SIGSTOP");
+  try {
+    await eventually("the loss is noticed", () => times(psync, LOST) === 1, { deadlineMs: NOTICE_MS });
+  } finally {
+    // One that psync did not end would stay, stopped.
+    if (isAlive(ssh!)) Deno.kill(ssh!, "SIGKILL");
+  }
+  assert(systemClock.nowMs() - startMs > 2_000, "a short silence is no loss");
+  await eventually("it is back", () => times(psync, BACK) === 1, { deadlineMs: NOTICE_MS });
+  await scene.change("right", "echo 22 >f");
+  assertEquals((await scene.end(psync)).code, 0);
+}
+
 /** A brain that says nothing any more, though its ssh lives. */
 async function silentBrain(): Promise<void> {
   await using scene = await Scene.make({ ssh: {}, left: { f: "1" } });
@@ -120,7 +140,7 @@ async function silentBrain(): Promise<void> {
   await gone(all, FILTER_MS);
   psync.signal("SIGCONT");
   await scene.left.write("f", "written meanwhile");
-  await eventually("it is back", () => times(psync, BACK) === 1, { tell: () => psync.text, deadlineMs: BACK_MS });
+  await eventually("it is back", () => times(psync, BACK) === 1, { tell: () => psync.text, deadlineMs: NOTICE_MS });
   await scene.follows("left");
 }
 
@@ -145,8 +165,8 @@ async function syncOnly(): Promise<void> {
   assertEquals(await scene.entries("right"), await scene.entries("left"));
 }
 
-Deno.test("a filter without its brain ends in 30 s, and -s waits 60 s for its link", async () => {
-  const results = await Promise.allSettled([silentBrain(), syncOnly()]);
+Deno.test("a half-open link is noticed in 15 s, a filter without its brain ends in 30 s, -s waits 60 s", async () => {
+  const results = await Promise.allSettled([halfOpen(), silentBrain(), syncOnly()]);
   const failures = results.flatMap((result) => result.status === "rejected" ? [result.reason] : []);
   if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join("\n"));
 });

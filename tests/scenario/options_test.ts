@@ -94,6 +94,24 @@ for (const [door, options] of Object.entries(DOORS)) {
   });
 }
 
+Deno.test("-n of a pair that is known plans renames, removals and conflicts, and changes neither archive nor roots", async () => {
+  await using scene = await Scene.make({ left: { a: "1", b: "22", c: "333", d: { x: "4444" } } });
+  await scene.run("-s");
+  await scene.left.sh("mv a a2; rm b; echo l >c; touch -d 2001-01-01 c");
+  await scene.right.sh("echo right >c; mv d d2; touch -d 2001-01-02 c");
+  const state = () => scene.tree.sh("cd state; find . -type f -exec sha256sum {} + | sort");
+  const before = [await state(), await scene.entries("left"), await scene.entries("right")];
+  const { code, out } = await scene.run("-n");
+  assertEquals(code, 0);
+  assertEquals(out.split("\n").filter(Boolean).sort(), [
+    "-> remove   b",
+    "-> rename   a => a2",
+    "<- conflict c: both sides changed it; the left version goes to the trash",
+    "<- rename   d => d2",
+  ]);
+  assertEquals([await state(), await scene.entries("left"), await scene.entries("right")], before);
+});
+
 Deno.test("-s tells by its exit code: 0 equal, 1 paths left, 5 new conflicts; and 1 before 5", async () => {
   await using scene = await Scene.make({ left: { f: "1" } });
   assertEquals((await scene.run("-s")).code, 0);

@@ -3,7 +3,7 @@
  * archive. Nothing that was deleted comes back; nothing that was edited is lost.
  * @module
  */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { eventually, Scene, type SceneOptions } from "../support/scene.ts";
 
 const DOORS: Readonly<Record<string, SceneOptions>> = { "two folders": {}, "ssh": { ssh: {} } };
@@ -68,6 +68,17 @@ for (const [door, options] of Object.entries(DOORS)) {
 }
 
 const NAMES = ["dir-l2", "dir-r2", "new-l", "new-r", "ren-l2", "ren-r2", "tree2", ""].join("\n");
+
+Deno.test("an edit on one side wins over a removal on the other, while psync was down", async () => {
+  await using scene = await Scene.make({ left: { f: "1", g: "2", d: { x: "3", y: "4" } } });
+  await scene.run("-s");
+  await scene.left.sh("rm f; echo edited >g; rm -r d");
+  await scene.right.sh("echo edited too >f; rm g; echo edited >d/x");
+  const { code, err } = await scene.run("-s");
+  assertEquals(await scene.entries("left"), await scene.entries("right"), err);
+  assertEquals(await scene.left.sh("cat f g d/x; ls d"), "edited too\nedited\nedited\nx\n");
+  assert(code === 0 || code === 5, err);
+});
 
 Deno.test("two edits of one file while psync was down are a conflict of which both survive", async () => {
   await using scene = await Scene.make({ left: { f: "before" } });
