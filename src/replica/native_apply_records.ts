@@ -19,6 +19,7 @@ import {
   type RecordReader,
   RecordWriter,
 } from "./native_records.ts";
+import { type RawTrashPage, readTrashed } from "./native_trash_records.ts";
 
 const A_OPEN = 0x10;
 const A_ADOPT = 0x11;
@@ -31,8 +32,6 @@ const A_RELEASE = 0x17;
 const A_SYNC = 0x18;
 const A_SWEEP = 0x19;
 const A_STATFS = 0x1a;
-const A_TRASH_LIST = 0x1b;
-const A_TRASH = 0x1c;
 const A_READY = 0x90;
 const A_DONE = 0x91;
 const A_LOOKED = 0x92;
@@ -184,23 +183,6 @@ export interface RawResult {
   readonly stat: RawStat;
 }
 
-/** TRASH_*: what is done with what lies in the trash. */
-export const TRASH = { restore: 1, replace: 2, release: 3, purge: 4 } as const;
-
-/** One action of A_TRASH. */
-export interface RawTrashAction {
-  /** One of `TRASH`. */
-  readonly what: number;
-  readonly kept: string;
-  readonly to: string;
-}
-
-/** One item of A_TRASHED. */
-export interface RawTrashed {
-  readonly kept: string;
-  readonly stat: RawStat;
-}
-
 /** What `psync-native apply` says. */
 export type ApplyRecord =
   | ApplyReady
@@ -210,7 +192,7 @@ export type ApplyRecord =
   | { readonly kind: "results"; readonly results: readonly RawResult[] }
   | { readonly kind: "swept"; readonly kept: readonly string[] }
   | { readonly kind: "synced"; readonly errno: number; readonly status: number; readonly kept: readonly string[] }
-  | { readonly kind: "trashed"; readonly hasMore: boolean; readonly items: readonly RawTrashed[] }
+  | { readonly kind: "trashed" } & RawTrashPage
   | {
     readonly kind: "space";
     readonly freeBytes: bigint;
@@ -360,24 +342,6 @@ export function encodeStatfs(id: number): Uint8Array<ArrayBuffer> {
   return encodeBare(A_STATFS, id);
 }
 
-/** A_TRASH_LIST: asks for the items behind `after`. */
-export function encodeTrashList(
-  id: number,
-  query: { readonly classes: number; readonly limit: number; readonly after: string },
-): Uint8Array<ArrayBuffer> {
-  return new RecordWriter(A_TRASH_LIST, id).u8(query.classes).u32(query.limit).text16(query.after).finish();
-}
-
-/** A_TRASH: gives back, releases, purges; `label` names where what is displaced will lie. */
-export function encodeTrash(
-  id: number,
-  request: { readonly label: string; readonly actions: readonly RawTrashAction[] },
-): Uint8Array<ArrayBuffer> {
-  const writer = new RecordWriter(A_TRASH, id).text16(request.label).u32(request.actions.length);
-  for (const { what, kept, to } of request.actions) writer.u8(what).text16(kept).text16(to);
-  return writer.finish();
-}
-
 function readOptional(r: RecordReader): string | null {
   const isThere = r.bool();
   const text = r.text32();
@@ -490,11 +454,7 @@ export function decodeApplyRecord({ type, body }: NativeRecord): ApplyRecord {
         totalInodes: r.u64(),
       }));
     case A_TRASHED:
-      return readBody("A_TRASHED", body, (r) => ({
-        kind: "trashed",
-        hasMore: r.bool(),
-        items: r.many((each) => ({ kept: each.text16(), stat: each.stat() })),
-      }));
+      return { kind: "trashed", ...readBody("A_TRASHED", body, readTrashed) };
     case R_FATAL:
       return readBody("R_FATAL", body, readFatal);
     default:

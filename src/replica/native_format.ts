@@ -1,10 +1,11 @@
 /**
  * The TypeScript side of native/format.h: every request encoded, every answer and event decoded.
  *
- * One door to three files: the frame (native_records.ts) and the bodies of the two modes
- * (native_watch_records.ts, native_apply_records.ts). Starts no process.
+ * One door to four files: the frame (native_records.ts) and the bodies of the two modes
+ * (native_watch_records.ts, native_apply_records.ts, native_trash_records.ts). Starts no process.
  * @module
  */
 export * from "./native_records.ts";
 export * from "./native_watch_records.ts";
 export * from "./native_apply_records.ts";
+export * from "./native_trash_records.ts";

@@ -16,6 +16,8 @@ import {
   encodePrepare,
   encodeRelease,
   encodeSupply,
+  encodeTrash,
+  encodeTrashList,
   encodeWatchDrop,
   encodeWatchList,
   encodeWatchOpen,
@@ -30,6 +32,7 @@ import {
   RecordWriter,
   STAT_BYTES,
   STATUS,
+  TRASH,
 } from "./native_format.ts";
 
 const STAT: RawStat = {
@@ -231,6 +234,24 @@ Deno.test("decodeApplyRecord() reads A_READY", () => {
     "pair",
     null,
   ]);
+});
+
+Deno.test("encodeTrashList(), encodeTrash() and A_TRASHED follow format.h", () => {
+  const list = encodeTrashList(7, { classes: 3, limit: 9, after: "x/\udcff" });
+  assertEquals([...list], [15, 0, 0, 0, 0x1b, 7, 0, 0, 0, 3, 9, 0, 0, 0, 3, 0, 120, 47, 255]);
+  const actions = [{ what: TRASH.replace, kept: "k", to: "t" }, { what: TRASH.purge, kept: "k", to: "" }];
+  const act = encodeTrash(1, { label: "l", actions });
+  assertEquals([...act.subarray(4)], [
+    ...[0x1c, 1, 0, 0, 0, 1, 0, 108, 2, 0, 0, 0],
+    ...[2, 1, 0, 107, 1, 0, 116, 4, 1, 0, 107, 0, 0],
+  ]);
+  const trashed = answer(0x97, (w) => w.u8(1).u32(1).text16("k\udcff").stat(STAT));
+  assertEquals(decodeApplyRecord(trashed), {
+    kind: "trashed",
+    hasMore: true,
+    items: [{ kept: "k\udcff", stat: STAT }],
+  });
+  assertThrows(() => decodeApplyRecord(answer(0x97, (w) => w.u8(2).u32(0))), ProtocolError, "A_TRASHED");
 });
 
 Deno.test("decoders refuse what the format does not allow, and name the record", () => {
