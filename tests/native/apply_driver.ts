@@ -24,6 +24,8 @@ import {
   encodeStatfs,
   encodeSupply,
   encodeSweep,
+  encodeTrash,
+  encodeTrashList,
   encodeUnlock,
   KIND,
   LEAVE_ID,
@@ -35,6 +37,7 @@ import {
   type RawMeta,
   type RawOp,
   type RawResult,
+  type RawTrashAction,
   RecordSplitter,
   STATUS,
 } from "../../src/replica/native_format.ts";
@@ -314,6 +317,26 @@ export class ApplyDriver implements AsyncDisposable {
 
   async release(batch: string): Promise<readonly RawResult[]> {
     return (await this.#call("results", (id) => encodeRelease(id, batch))).results;
+  }
+
+  /** Does actions on the trash, `to` empty where it is left out. */
+  async trash(
+    actions: readonly (Omit<RawTrashAction, "to"> & { readonly to?: string })[],
+    label = LABEL,
+  ): Promise<readonly RawCommitted[]> {
+    const whole = actions.map((action) => ({ to: "", ...action }));
+    return (await this.#call("committed", (id) => encodeTrash(id, { label, actions: whole }))).committed;
+  }
+
+  /** The places of all items in the trash, in pages of `limit`. */
+  async trashPlaces(limit = 0): Promise<string[]> {
+    const places: string[] = [];
+    for (;;) {
+      const query = { classes: 3, limit, after: places.at(-1) ?? "" };
+      const page = await this.#call("trashed", (id) => encodeTrashList(id, query));
+      places.push(...page.items.map(({ kept }) => kept));
+      if (!page.hasMore || page.items.length === 0) return places;
+    }
   }
 
   /** Kills it and waits until it is gone. */
