@@ -79,7 +79,8 @@ export function requireKnownRoots(facts: BothFacts, archive: Pick<Archive, "meta
     if (isSuspiciouslyEmpty(facts[side], known)) {
       throw new SafetyHaltError(`Cannot go on: ${root} is empty, and ${known} paths are known in it`);
     }
-    if (facts[side].pairMarker !== null || known === 0) continue;
+    // What a power cut took back excuses an empty root and a lost mark, never another directory.
+    if (facts[side].pairMarker !== null || archive.count() === 0) continue;
     if (!isSameRoot(facts[side], side, archive)) {
       throw new SafetyHaltError(`Cannot go on: ${root} is another directory than before; is it mounted?`);
     }
