@@ -351,9 +351,9 @@ export class Dispatcher {
   /** After a crash nothing is dropped: what comes may be torn, what goes may have left the trash again. */
   #sparing(step: DecidedStep, news: News): DecidedStep {
     if (step.kind !== "put" || step.disposal !== "drop") return step;
-    const { crashed, rolledBack } = this.#context.recovery;
+    const { crashed, examined } = this.#context.recovery;
     const isDoubtful = crashed.has(step.from) && news[step.from]?.isLive !== true;
-    return isDoubtful || rolledBack.has(news.path) ? { ...step, disposal: "removed" } : step;
+    return isDoubtful || examined.has(news.path) ? { ...step, disposal: "removed" } : step;
   }
 
   /** A directory goes with what the archive knows in it, children first. */

@@ -30,11 +30,10 @@ const log = logger("brain", "rolled-back");
 export class Recovery {
   /** Paths at which a disk shows what nobody can place, and the side whose version stands. */
   readonly winners = new Map<RelPath, Side>();
-  /**
-   * Paths at which a disk shows an earlier state: a removal that it took back needs no approval the
-   * second time, and what it shows may be a conflict's loser that left the trash again.
-   */
+  /** Paths at which a disk shows an earlier state: a removal that it took back needs no approval. */
   readonly rolledBack = new Set<RelPath>();
+  /** Paths of the open epoch: what a disk shows there may be a conflict's loser that left the trash again. */
+  readonly examined = new Set<RelPath>();
   /** Sides that were booted or mounted anew since this pair was last at work. */
   readonly crashed = new Set<Side>();
 
@@ -42,6 +41,7 @@ export class Recovery {
   settle(path: RelPath): void {
     this.winners.delete(path);
     this.rolledBack.delete(path);
+    this.examined.delete(path);
   }
 }
 
@@ -109,6 +109,7 @@ class Examination {
     }
     // A prefix sorts first: directories come before what is in them.
     const paths = [...this.#chains.keys()].sort();
+    for (const path of paths) this.#context.recovery.examined.add(path);
     for (let i = 0; i < paths.length; i += LOOK_PATHS) await this.#judge(paths.slice(i, i + LOOK_PATHS));
     log.info("looked at the open epoch", { sides: this.#crashed, paths: paths.length, rolledBack: this.#count });
     return this.#count;

@@ -5,8 +5,8 @@
  * it counts as retired. Everything else must be found at the end, live or in a trash.
  * @module
  */
-import type { RelPath } from "../../src/core/path.ts";
-import type { Side } from "../../src/core/problem.ts";
+import { isBelow, type RelPath } from "../../src/core/path.ts";
+import { otherSide, type Side } from "../../src/core/problem.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
 import { compileIgnore } from "../../src/core/ignore.ts";
 import type { PairSettings } from "../../src/brain/context.ts";
@@ -249,6 +249,7 @@ export class World {
     if (tree.parent(path) === null || node?.kind === "dir") return;
     const text = this.#token();
     this.log.push(`${side} write ${path} ${text}`);
+    this.#giveUpTorn(side, path, text);
     if (node?.kind === "file" && this.random.next() < 0.5) {
       this.#supersede(node.text, text);
       return tree.write(node, path, text);
@@ -261,6 +262,7 @@ export class World {
     if (tree.parent(path) === null || node?.kind === "dir") return;
     const text = this.#token();
     this.log.push(`${side} link ${path} ${text}`);
+    this.#giveUpTorn(side, path, text);
     this.#retire(tree.put(path, tree.make("link", text)), tree, text);
   }
 
@@ -274,6 +276,7 @@ export class World {
   #remove(side: Side, path: RelPath, node: Node | null): void {
     if (node === null) return;
     this.log.push(`${side} remove ${path}`);
+    this.#giveUpTorn(side, path, null);
     this.#retire(this.trees[side].take(path), this.trees[side]);
   }
 
@@ -288,7 +291,17 @@ export class World {
       (node.kind === "dir" ? target.kind === "dir" && target.children.size === 0 : target.kind !== "dir");
     if (!fits) return;
     this.log.push(`${side} rename ${from} ${to}`);
+    this.#giveUpTorn(side, to, null);
     this.#retire(tree.rename(from, to), tree);
+  }
+
+  /** A user who destroys a torn file gives up what it once was: the version that the other side has. */
+  #giveUpTorn(side: Side, path: RelPath, by: string | null): void {
+    for (const [at, node] of this.trees[side].walk()) {
+      if (node.kind === "dir" || !isTorn(node.text) || (at !== path && !isBelow(at, path))) continue;
+      const other = this.trees[otherSide(side)].find(at);
+      if (other !== null && other.kind !== "dir") this.#supersede(other.text, by);
+    }
   }
 
   #supersede(old: string, by: string | null): void {
