@@ -18,6 +18,8 @@ import type { News } from "./news.ts";
 import type { ConflictCause } from "./report.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
 
+const SIDES = ["left", "right"] as const;
+
 /** A stamp that no object has: a side recorded with it is looked at as changed. */
 export const NO_STAMP: Stamp = { inode: 0n, birthNs: 0n, sizeBytes: -1, mtimeNs: 0n, ctimeNs: 0n };
 
@@ -50,6 +52,7 @@ export class Task {
   #left: number;
   #refused: { side: Side; result: RefusedResult | FailedResult } | null = null;
   #dirty: Side | null = null;
+  readonly #changed = new Set<Side>();
   #kept: string | null = null;
 
   constructor(context: PairContext, options: TaskOptions) {
@@ -69,6 +72,7 @@ export class Task {
   answer(side: Side, result: TransitionResult): void {
     this.#context.evidence[side].note(this.path, result.ended);
     this.#left--;
+    this.#changed.add(side);
     if (result.kind === "done") {
       this.#stamps[side] = result.stamp;
       this.#kept ??= result.kept;
@@ -101,6 +105,13 @@ export class Task {
     retry.settle(this.path);
     status.fine(this.path);
     if (this.#dirty !== null) lookAgain(this.#context, this.path, [this.#dirty]);
+    for (const side of SIDES) if (this.#isOutdated(side)) lookAgain(this.#context, this.path, [side]);
+  }
+
+  /** Whether a side that needed no change was seen before a directory above the path was made anew there. */
+  #isOutdated(side: Side): boolean {
+    const seen = this.options.news[side]?.observation;
+    return seen !== undefined && !this.#changed.has(side) && !this.#context.evidence[side].holds(seen);
   }
 
   #recordConflict(conflict: TaskConflict, kept: string): void {
