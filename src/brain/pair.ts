@@ -290,9 +290,11 @@ export class Pair {
 
   /** Resolves when nothing waits to be tried again that is not listed as a problem. */
   #tried(): Promise<void> {
-    const { retry, status } = this.#context;
-    const isSettled = () => !retry.hasUnlisted((path) => status.isListed(path)) && this.isQuiet;
-    if (!retry.hasUnlisted((path) => status.isListed(path)) || this.#stopped) return Promise.resolve();
+    const { retry, status, clock } = this.#context;
+    const hasUnlisted = () => retry.hasUnlisted((path) => status.isListed(path));
+    const untilMs = clock.nowMs() + UNQUIET_MS;
+    const isSettled = () => !hasUnlisted() && (this.isQuiet || clock.nowMs() > untilMs);
+    if (!hasUnlisted() || this.#stopped) return Promise.resolve();
     return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
   }
 
