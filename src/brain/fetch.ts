@@ -15,6 +15,8 @@ export const INLINE_LIMIT_BYTES = 1 << 20;
 
 /** How much content one batch of looks may bring, in bytes. */
 const BATCH_BYTES = 1 << 20;
+/** What one batch of looks may bring if every file has grown to the batch's limit, in bytes. */
+const BATCH_WORST_BYTES = 16 << 20;
 /** How many paths one batch of looks may have. */
 const BATCH_PATHS = 256;
 /** Content up to this size is asked for even where nothing is known of the size. */
@@ -76,10 +78,13 @@ export class LookLane {
     const first = this.#queue[this.#head]!;
     const batch: Queued[] = [];
     let bytes = 0;
+    let limit = CONTENT_MIN_BYTES;
     while (batch.length < BATCH_PATHS && this.#head < this.#queue.length) {
       const next = this.#queue[this.#head]!;
       if (next.content !== first.content || next.digest !== first.digest) break;
-      if (batch.length > 0 && bytes + next.sizeBytes > BATCH_BYTES) break;
+      limit = next.content ? Math.max(limit, next.sizeBytes) : limit;
+      const isTooMuch = bytes + next.sizeBytes > BATCH_BYTES || (batch.length + 1) * limit > BATCH_WORST_BYTES;
+      if (batch.length > 0 && next.content && isTooMuch) break;
       bytes += next.content ? next.sizeBytes : 0;
       batch.push(next);
       this.#head++;
