@@ -81,6 +81,7 @@ export async function runRsync(
   });
   const onAbort = () => child.kill("SIGTERM");
   options.signal.addEventListener("abort", onAbort, { once: true });
+  if (options.signal.aborted) onAbort();
   try {
     const { code } = await child.status;
     return { exitCode: code, stderr: child.stderrTail() };
