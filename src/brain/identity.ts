@@ -9,7 +9,7 @@ import { SafetyHaltError, SetupError } from "../base/errors.ts";
 import type { Archive } from "../core/archive.ts";
 import type { EndpointFacts } from "../core/endpoint.ts";
 import { type Lock, type PairId, parseLock, parsePair } from "../core/marks.ts";
-import { showPath } from "../core/path.ts";
+import { joinPath, ROOT, showPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Sides } from "./context.ts";
 import { bootOf } from "./rolled_back.ts";
@@ -98,6 +98,24 @@ function countUndurable(facts: EndpointFacts, side: Side, archive: Pick<Archive,
 
 function isSameRoot(facts: EndpointFacts, side: Side, archive: Pick<Archive, "meta">): boolean {
   return archive.meta(`${side}.fsId`) === facts.fsId && archive.meta(`${side}.rootInode`) === String(facts.rootInode);
+}
+
+/**
+ * Forgets every agreement where a root carries its mark and is another object than before, such as a
+ * copy that was put back: what it holds may be older than what the archive says, and taken for an edit
+ * it would displace the newer version. The pair is then merged without removals; conflicts stay listed.
+ * @returns the sides that are another object.
+ */
+export function forgetReplacedRoots(facts: BothFacts, archive: Archive): Side[] {
+  if (archive.count() === 0) return [];
+  const replaced = SIDES.filter((side) => facts[side].pairMarker !== null && !isSameRoot(facts[side], side, archive));
+  if (replaced.length === 0) return [];
+  archive.transact(() => {
+    for (const { name } of archive.children(ROOT)) archive.remove(joinPath(ROOT, name));
+    // Nothing of an open epoch may be held against a root that it is not about.
+    archive.closeEpoch(archive.epochEnd());
+  });
+  return replaced;
 }
 
 /** Notes which roots the archive is about. */

@@ -7,7 +7,15 @@ import { SafetyHaltError, SetupError } from "../base/errors.ts";
 import type { EndpointFacts } from "../core/endpoint.ts";
 import { type Lock, printLock, printPair } from "../core/marks.ts";
 import { bootOf } from "./rolled_back.ts";
-import { lockState, markedPair, nextTerm, noteRoots, requireDistinct, requireKnownRoots } from "./identity.ts";
+import {
+  forgetReplacedRoots,
+  lockState,
+  markedPair,
+  nextTerm,
+  noteRoots,
+  requireDistinct,
+  requireKnownRoots,
+} from "./identity.ts";
 
 const ONE = "1".repeat(32);
 const TWO = "2".repeat(32);
@@ -98,4 +106,16 @@ Deno.test("nextTerm() is higher than every term that anybody has seen", () => {
   assertEquals(nextTerm(facts({}), 0), 1);
   assertEquals(nextTerm(facts({ lock }, { lock: "rubbish" }), 0), 4);
   assertEquals(nextTerm(facts({}, { lock }), 9), 10);
+});
+
+Deno.test("forgetReplacedRoots() forgets what was agreed with a root that was put back as a copy, and nothing else", () => {
+  const marked = { isEmpty: false, pairMarker: printPair(ONE) };
+  const same = archiveWith(3);
+  assertEquals(forgetReplacedRoots(facts(marked, marked), same), []);
+  assertEquals(same.count(), 3);
+  for (const other of [{ rootInode: 5n }, { fsId: "other" }]) {
+    const archive = archiveWith(3);
+    assertEquals(forgetReplacedRoots(facts(marked, { ...marked, ...other }), archive), ["right"]);
+    assertEquals([archive.count(), archive.epochChanges()], [0, []]);
+  }
 });

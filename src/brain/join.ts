@@ -14,6 +14,7 @@ import type { Endpoint, EndpointFacts, Findings } from "../core/endpoint.ts";
 import type { Side } from "../core/problem.ts";
 import {
   type BothFacts,
+  forgetReplacedRoots,
   lockState,
   markedPair,
   nextTerm,
@@ -76,6 +77,12 @@ async function takeOver(
   const compareOwners = facts.left.isRootUser && facts.right.isRootUser;
   for (const side of SIDES) await endpoints[side].setCompareOwners(compareOwners);
   const found = await adopt(endpoints, joined, context);
+  for (const side of forgetReplacedRoots(facts, joined.archive)) {
+    context.report.notice({
+      kind: "archive-lost",
+      why: `the ${side} root is another object than before, under its old mark`,
+    });
+  }
   for (const side of restored) context.report.notice({ kind: "marker-restored", side });
   joined.archive.transact(() => {
     noteRoots(facts, joined.archive);
