@@ -189,7 +189,8 @@ Deno.test("psync on a terminal ends at Ctrl-C, though all in the foreground get 
   const { words, env } = await psyncCommand();
   const quoted = [...words, ...place.roots].map((word) => `'${word}'`).join(" ");
   const child = new Deno.Command("script", {
-    args: ["-qec", quoted, "/dev/null"],
+    // With `exec`: a shell that waits in the foreground gets Ctrl-C as well, and tells its own end.
+    args: ["-qec", `exec ${quoted}`, "/dev/null"],
     env: { ...env, XDG_STATE_HOME: `${place.dir}/state`, TERM: "xterm" },
     stdin: "piped",
     stdout: "piped",
