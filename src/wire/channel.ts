@@ -2,8 +2,10 @@
  * One end of a connection: frames in, frames out, heartbeat, and one clear end.
  *
  * Knows frames, not what they ask for. The end that pings (the brain's) holds the link for lost after
- * 15 s of silence; the other one only answers, and ends so that it is gone after 30 s. A connection ends cleanly with a
- * BYE frame; everything else is an error that every waiting call gets.
+ * 15 s of silence; the other one only answers, and ends so that it is gone after 30 s. Silence ends with
+ * a whole frame, or with so many bytes of one that even a slow link brings them in that time: a frame
+ * that trickles in for ever is silence. A connection ends cleanly with a BYE frame; everything else is
+ * an error that every waiting call gets.
  * Used by caller.ts and answerer.ts.
  * @module
  */
@@ -27,6 +29,9 @@ export const BRAIN_SILENCE_MS = 15_000;
 
 /** The filter end: */
 export const FILTER_SILENCE_MS = 25_000;
+
+/** So many bytes of a frame that is not whole yet end a silence: 270 bytes a second keep a link. */
+const PROGRESS_BYTES = 4_096;
 
 /** How often silence is measured. */
 const TICK_MS = 1_000;
@@ -60,6 +65,7 @@ export class Channel {
   #late: Timer | null = null;
   #tickedAtMs: number;
   #silentMs = 0;
+  #heardBytes = 0;
   #unsentMs = 0;
   #unpingedMs = 0;
 
@@ -134,7 +140,11 @@ export class Channel {
     this.#unpingedMs += elapsedMs;
     if (this.#silentMs >= silenceLimitMs) {
       return this.#finish(
-        new EndpointLostError(`Connection lost: nothing was received for ${silenceLimitMs / 1000} s`),
+        new EndpointLostError(
+          `Connection lost: ${this.#heardBytes === 0 ? "nothing was received" : "no whole frame came"} for ${
+            silenceLimitMs / 1000
+          } s`,
+        ),
       );
     }
     const isQuiet = Math.max(this.#silentMs, this.#unsentMs) >= PING_AFTER_MS;
@@ -171,8 +181,9 @@ export class Channel {
       for (;;) {
         const { value, done } = await this.#reader.read();
         if (done || this.#isOver) break;
-        this.#silentMs = 0;
+        this.#heard(value.length);
         for (const frame of cutter.push(value)) {
+          this.#heard(PROGRESS_BYTES);
           this.#take(frame);
           if (this.#isOver) return;
         }
@@ -182,6 +193,14 @@ export class Channel {
     } catch (cause) {
       this.#readFailed(cause);
     }
+  }
+
+  /** Counts what came since the last progress. */
+  #heard(bytes: number): void {
+    this.#heardBytes += bytes;
+    if (this.#heardBytes < PROGRESS_BYTES) return;
+    this.#heardBytes = 0;
+    this.#silentMs = 0;
   }
 
   #readFailed(cause: unknown): void {

@@ -64,6 +64,34 @@ Deno.test("a brain that hears nothing for 15 s holds the link for lost", async (
   await assertRejects(() => Array.fromAsync(caller.events()), EndpointLostError, "15 s");
 });
 
+for (const end of ["brain", "filter"] as const) {
+  Deno.test(`a frame that trickles in for ever is silence to a ${end}, one that comes slowly is not`, async () => {
+    for (const [bytesEach, isLost] of [[1, true], [1_000, false]] as const) {
+      const clock = new FakeClock();
+      const { left, right } = connectedPair();
+      const streams = end === "brain" ? left : right;
+      const one = end === "brain"
+        ? new Caller(streams, { clock })
+        : new Answerer(streams, { clock, handlers: handlers({}) });
+      const writer = (end === "brain" ? right : left).writer;
+      const header = endFrame(beginFrame({ type: METHODS.list.type, id: 1 }, 9));
+      new DataView(header.buffer).setUint32(0, 1 << 20, true);
+      writer.write(header);
+      let isOver = false;
+      one.ended.then(() => isOver = true);
+      for (let i = 0; i < 40 && !isOver; i++) {
+        writer.write(new Uint8Array(bytesEach)).catch(() => {});
+        await settle();
+        await clock.advance(1000);
+      }
+      await settle();
+      assertEquals(isOver, isLost);
+      if (isLost) assert(/no whole frame came for \d+ s/.test((await one.ended)?.message ?? ""));
+      else one.fail(new EndpointLostError("The test is over"));
+    }
+  });
+}
+
 Deno.test("a filter that hears nothing ends within 30 s, and its handlers are told", async () => {
   const clock = new FakeClock();
   const { left, right } = connectedPair();
