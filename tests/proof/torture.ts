@@ -1,19 +1,22 @@
 /**
  * The long runs of the proofs:
  *
- *     ./scripts/torture two-users [--seeds N | --hours N] [--seed FIRST] [--ops N]
- *                                 [--ssh | --local] [--kill] [--dir DIR] [--quiet]
+ *     ./scripts/torture PROOF [--seeds N | --hours N] [--seed FIRST] [--ops N]
+ *                             [--ssh | --local] [--kill] [--dir DIR] [--quiet]
  *
  * Prints one line for each seed; for a failed one what was wrong, where everything lies, and how to
- * run it again. The last line counts; exit status 1 when a seed failed or no run had a conflict.
+ * run it again. The last line counts; exit status 1 when a seed failed or proved nothing.
  * @module
  */
 import { systemClock } from "../../src/base/clock.ts";
-import { type Sshd, startSshd } from "../support/sshd.ts";
 import { REPO } from "../support/binary.ts";
-import { type RunResult, runTwoUsers } from "./two_users.ts";
+import { startSshd } from "../support/sshd.ts";
+import { runOverFaults } from "./faulty_link.ts";
+import { runTwoUsers } from "./two_users.ts";
 
-interface Wishes {
+/** What the command line asks for. */
+export interface Wishes {
+  readonly proof: string;
   readonly seeds: number;
   readonly hours: number | null;
   readonly first: number;
@@ -24,8 +27,29 @@ interface Wishes {
   readonly debugLevel: number | null;
 }
 
-const USAGE = "torture two-users [--seeds N | --hours N] [--seed FIRST] [--ops N] [--ssh | --local] [--kill] " +
-  "[--dir DIR] [--quiet]";
+/** What one seed of a proof showed. */
+export interface Outcome {
+  /** One line each; empty when all is well. */
+  readonly faults: readonly string[];
+  /** What is added up over all seeds, by what it is called. */
+  readonly counts: Readonly<Record<string, number>>;
+  /** Where a failed seed left everything. */
+  readonly dir?: string;
+}
+
+/** A proof: runs one seed, and names the count that must not be 0 in the end. */
+interface Proof {
+  readonly run: (seed: number, wishes: Wishes) => Promise<Outcome>;
+  readonly mustCount: string;
+}
+
+const PROOFS: Readonly<Record<string, Proof>> = {
+  "two-users": { run: twoUsers, mustCount: "conflicts" },
+  links: { run: links, mustCount: "faults struck" },
+};
+
+const USAGE = `torture ${Object.keys(PROOFS).join("|")} [--seeds N | --hours N] [--seed FIRST] [--ops N] ` +
+  "[--ssh | --local] [--kill] [--dir DIR] [--quiet]";
 
 function usage(why: string): never {
   console.error(`torture: ${why}\n${USAGE}`);
@@ -34,9 +58,9 @@ function usage(why: string): never {
 
 function parse(args: readonly string[]): Wishes {
   const [proof, ...rest] = args;
-  if (proof !== "two-users") usage(`no proof "${proof ?? ""}"`);
+  if (proof === undefined || !Object.hasOwn(PROOFS, proof)) usage(`no proof "${proof ?? ""}"`);
   const wishes = {
-    ...{ seeds: 10, hours: null as number | null, first: 1, operations: 300, isSsh: false, isKilling: false },
+    ...{ proof, seeds: 10, hours: null as number | null, first: 1, operations: 300, isSsh: false, isKilling: false },
     ...{ dir: null as string | null, debugLevel: 3 as number | null },
   };
   const number = (text: string | undefined) => {
@@ -59,51 +83,68 @@ function parse(args: readonly string[]): Wishes {
   return wishes;
 }
 
-async function runAll(wishes: Wishes, sshd: Sshd | null): Promise<readonly RunResult[]> {
-  const results: RunResult[] = [];
-  const endMs = wishes.hours === null ? null : systemClock.nowMs() + wishes.hours * 3_600_000;
-  for (let i = 0; endMs === null ? i < wishes.seeds : systemClock.nowMs() < endMs; i++) {
-    const result = await runTwoUsers({
-      seed: wishes.first + i,
-      operations: wishes.operations,
-      isKilling: wishes.isKilling,
-      sshd,
-      ...(wishes.dir === null ? {} : { dir: wishes.dir }),
-      ...(wishes.debugLevel === null ? {} : { debugLevel: wishes.debugLevel }),
-    });
-    tell(result, wishes);
-    results.push(result);
-  }
-  return results;
+/** The options of a run of two users. */
+function runOptions(seed: number, wishes: Wishes) {
+  return {
+    seed,
+    operations: wishes.operations,
+    isKilling: wishes.isKilling,
+    ...(wishes.dir === null ? {} : { dir: wishes.dir }),
+    ...(wishes.debugLevel === null ? {} : { debugLevel: wishes.debugLevel }),
+  };
 }
 
-function tell(result: RunResult, wishes: Wishes): void {
-  const { seed, faults, operations, conflicts, kills, seconds, dir } = result;
+async function twoUsers(seed: number, wishes: Wishes): Promise<Outcome> {
+  await using sshd = wishes.isSsh ? await startSshd({ env: { XDG_CACHE_HOME: `${REPO}/.cache/scenario` } }) : null;
+  const { faults, operations, conflicts, kills, dir } = await runTwoUsers({ ...runOptions(seed, wishes), sshd });
+  return { faults, dir, counts: { operations, conflicts, kills } };
+}
+
+async function links(seed: number, wishes: Wishes): Promise<Outcome> {
+  const { faults, operations, conflicts, kills, struck, dir } = await runOverFaults(runOptions(seed, wishes));
+  return { faults, dir, counts: { operations, conflicts, kills, "faults struck": struck.length } };
+}
+
+async function runAll(wishes: Wishes): Promise<readonly Outcome[]> {
+  const outcomes: Outcome[] = [];
+  const endMs = wishes.hours === null ? null : systemClock.nowMs() + wishes.hours * 3_600_000;
+  for (let i = 0; endMs === null ? i < wishes.seeds : systemClock.nowMs() < endMs; i++) {
+    const beginMs = systemClock.nowMs();
+    const outcome = await PROOFS[wishes.proof]!.run(wishes.first + i, wishes);
+    tell(wishes.first + i, outcome, { wishes, seconds: (systemClock.nowMs() - beginMs) / 1000 });
+    outcomes.push(outcome);
+  }
+  return outcomes;
+}
+
+function tell(seed: number, outcome: Outcome, run: { readonly wishes: Wishes; readonly seconds: number }): void {
+  const { faults, counts, dir } = outcome;
+  const { wishes, seconds } = run;
   const verdict = faults.length === 0 ? "ok" : "FAILED";
-  console.log(
-    `seed ${seed}: ${verdict}, ${operations} operations, ${conflicts} conflicts, ${kills} kills, ${
-      seconds.toFixed(1)
-    } s`,
-  );
+  console.log(`seed ${seed}: ${verdict}, ${countText(counts)}, ${seconds.toFixed(1)} s`);
   for (const fault of faults) console.log(`  ${fault}`);
   if (faults.length === 0) return;
-  const flags = [wishes.isSsh ? "--ssh" : "--local", ...(wishes.isKilling ? ["--kill"] : [])].join(" ");
-  console.log(`  kept: ${dir}`);
-  console.log(`  again: ./scripts/torture two-users --seeds 1 --seed ${seed} --ops ${wishes.operations} ${flags}`);
+  const flags = [...(wishes.isSsh ? ["--ssh"] : []), ...(wishes.isKilling ? ["--kill"] : [])].join(" ");
+  if (dir !== undefined) console.log(`  kept: ${dir}`);
+  const again = `./scripts/torture ${wishes.proof} --seeds 1 --seed ${seed} --ops ${wishes.operations} ${flags}`;
+  console.log(`  again: ${again.trimEnd()}`);
+}
+
+function countText(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts).map(([name, count]) => `${count} ${name}`).join(", ");
 }
 
 /** Runs what the command line asks for. */
 async function main(args: readonly string[]): Promise<number> {
   const wishes = parse(args);
-  await using sshd = wishes.isSsh ? await startSshd({ env: { XDG_CACHE_HOME: `${REPO}/.cache/scenario` } }) : null;
-  const results = await runAll(wishes, sshd);
-  const failed = results.filter(({ faults }) => faults.length > 0).length;
-  const sum = (of: (result: RunResult) => number) => results.reduce((total, result) => total + of(result), 0);
-  console.log(
-    `${results.length} seeds, ${sum((r) => r.operations)} operations, ${sum((r) => r.conflicts)} conflicts, ` +
-      `${sum((r) => r.kills)} kills: ${failed} failed`,
-  );
-  return failed > 0 || sum((r) => r.conflicts) === 0 ? 1 : 0;
+  const outcomes = await runAll(wishes);
+  const failed = outcomes.filter(({ faults }) => faults.length > 0).length;
+  const total: Record<string, number> = {};
+  for (const { counts } of outcomes) {
+    for (const [name, count] of Object.entries(counts)) total[name] = (total[name] ?? 0) + count;
+  }
+  console.log(`${outcomes.length} seeds, ${countText(total)}: ${failed} failed`);
+  return failed > 0 || total[PROOFS[wishes.proof]!.mustCount] === 0 ? 1 : 0;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -19,14 +19,21 @@ import { program } from "./build.ts";
 import { accuse, readLog, type UserLog } from "./oracle.ts";
 import { differences, survey, type Thing } from "./survey.ts";
 
+/** How the right root is reached: what is given to `--ssh`, and what runs there. */
+export interface FarSide extends Pick<Sshd, "sshCommand" | "sessionPids"> {
+  readonly host: string;
+}
+
 /** How a run is made. */
 export interface RunOptions {
   readonly seed: number;
   /** Of each user, while both work; alone each makes a quarter of that. */
   readonly operations: number;
   /** Through which the right root is reached; null: both are reached directly. */
-  readonly sshd: Sshd | null;
+  readonly sshd: FarSide | null;
   readonly isKilling: boolean;
+  /** Told when the users begin to work, and when they are done: when faults of the link begin and end. */
+  readonly onWork?: (isWorking: boolean) => Promise<void>;
   /** Where the run's directory is made; the system's place when left out. */
   readonly dir?: string;
   /** What psync is given with `-d`. */
@@ -119,7 +126,9 @@ class Run {
   async #part(phase: number, sides: readonly Side[]): Promise<void> {
     const killer = new AbortController();
     const killing = this.#options.isKilling ? this.#killAtRandom(killer.signal) : Promise.resolve();
+    await this.#options.onWork?.(true);
     await Promise.all(sides.map((side) => this.#user(side, phase)));
+    await this.#options.onWork?.(false);
     killer.abort();
     await killing;
     await this.#rest(`part ${phase}`, SHORT_QUIET_MS);
@@ -129,7 +138,9 @@ class Run {
     const before = await this.#conflictCount();
     const killer = new AbortController();
     const killing = this.#options.isKilling ? this.#killAtRandom(killer.signal) : Promise.resolve();
+    await this.#options.onWork?.(true);
     await this.#user(side, phase);
+    await this.#options.onWork?.(false);
     const left = await survey(this.#root(side));
     killer.abort();
     await killing;
@@ -138,7 +149,8 @@ class Run {
     this.#accuse(`changed on the ${side} though only its user worked`, changed);
     const conflicts = await this.#conflictCount() - before;
     // A kill between a commit and its record leaves a version that looks like the other user's.
-    if (conflicts > 0 && !this.#options.isKilling) {
+    // So does a link that is lost with the answer to a commit.
+    if (conflicts > 0 && !this.#options.isKilling && this.#options.onWork === undefined) {
       this.faults.push(`${conflicts} conflicts though only the user on the ${side} worked`);
     }
   }
@@ -218,8 +230,9 @@ class Run {
   #onEnd(child: Deno.ChildProcess, status: Deno.CommandStatus): void {
     if (this.#isEnding || this.#psync !== child) return;
     this.#note(`psync ended: ${JSON.stringify(status)}`);
-    // Before it was connected once, what is killed below it ends psync: set-up has failed.
-    const isAllowed = status.signal === "SIGKILL" || (this.#options.isKilling && status.code === 3);
+    // Before it was connected once, what is killed below it, or cut, ends psync: set-up has failed.
+    const isDisturbed = this.#options.isKilling || this.#options.onWork !== undefined;
+    const isAllowed = status.signal === "SIGKILL" || (isDisturbed && status.code === 3);
     if (!isAllowed) this.faults.push(`psync ended by itself with ${status.signal ?? status.code}`);
     this.#start();
   }

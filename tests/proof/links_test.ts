@@ -1,0 +1,112 @@
+/**
+ * Links that suffer, while both users work: the loss is noticed, psync comes back, and nothing is lost.
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { canMakeHosts, FarHost } from "./far_host.ts";
+import { PsyncProcess } from "../support/psync_process.ts";
+import { eventually, Scene } from "../support/scene.ts";
+import { FaultyLink, type LinkFault, runOverFaults } from "./faulty_link.ts";
+
+const SEED = Number(Deno.env.get("PSYNC_TEST_SEED") ?? Math.floor(Math.random() * 0xfffff));
+
+/** A dead link is noticed within, and a little for a busy machine. */
+const NOTICE_MS = 15_000 + 4_000;
+
+/** From the loss to work again: the first try after a second, or what the far end takes to let go of its root. */
+const BACK_MS = 30_000;
+
+function times(psync: PsyncProcess, pattern: RegExp): number {
+  return psync.text.match(new RegExp(pattern, "mg"))?.length ?? 0;
+}
+
+/** Waits until both roots are equal. */
+async function equal(scene: Scene, psync: PsyncProcess): Promise<void> {
+  await eventually("both roots are equal", async () => {
+    const [left, right] = [await scene.entries("left"), await scene.entries("right")];
+    return left.join("\n") === right.join("\n");
+  }, { deadlineMs: BACK_MS, tell: () => psync.text });
+}
+
+/** One kind strikes in the middle of work, twice. */
+async function suffer(kind: LinkFault): Promise<void> {
+  await using link = await FaultyLink.make();
+  await using scene = await Scene.make({ left: { f: "1", d: { x: "2" } }, right: { g: "3" } });
+  await using psync = await scene.startWith([
+    "--ssh",
+    link.sshCommand,
+    scene.left.path,
+    `${link.host}:${scene.right.path}`,
+  ]);
+  await psync.until(/^First sync done/m);
+  for (const round of [1, 2]) {
+    await link.plan(round, [kind]);
+    await scene.left.sh(`mkdir l${round}; for i in $(seq 400); do echo left $i >l${round}/$i; done`);
+    link.strike(psync.pid);
+    await eventually(`${kind} strikes`, async () => (await link.faults()).length >= round);
+    await scene.right.sh(
+      `mkdir r${round}; for i in $(seq 400); do echo right! $i >r${round}/$i; done; echo ${round} >g`,
+    );
+    await scene.left.sh(`mv d${round === 1 ? "" : 1} d${round}; echo edited ${round} >f`);
+    await eventually(`the ${kind} is noticed`, () => times(psync, /^Link lost: /) >= round, {
+      deadlineMs: NOTICE_MS,
+      tell: () => psync.text,
+    });
+    await link.plan(0, []);
+    await eventually("it is back", () => times(psync, /^Link is back after /) >= round, {
+      deadlineMs: BACK_MS,
+      tell: () => psync.text,
+    });
+    await equal(scene, psync);
+    assertEquals(await scene.left.read("g"), `${round}\n`);
+    assertEquals(await scene.right.read("f"), `edited ${round}\n`);
+    assertEquals((await scene.left.sh(`ls r${round} | wc -l; ls d${round}`)).split("\n"), ["400", "x", ""]);
+  }
+  assertEquals(await scene.left.sh("find .psync/trash -name '*.conflict'"), "");
+  assertEquals((await scene.end(psync)).code, 0);
+}
+
+Deno.test("links that are cut, cut within a frame, stalled, deaf, mute or trickling are noticed and made again", async () => {
+  const kinds: readonly LinkFault[] = ["cut", "truncate", "stall", "deaf", "mute", "trickle"];
+  const results = await Promise.allSettled(kinds.map(suffer));
+  const failures = results.flatMap((result, i) => {
+    return result.status === "rejected" ? [new Error(`${kinds[i]}: ${result.reason}`)] : [];
+  });
+  if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join("\n"));
+});
+
+Deno.test(
+  { name: "a cable that is pulled is noticed, and psync comes back", ignore: !(await canMakeHosts()) },
+  async () => {
+    await using far = await FarHost.make();
+    await using scene = await Scene.make({ left: { f: "1" }, right: { g: "2" } });
+    const operands = ["--ssh", far.sshCommand, scene.left.path, `${far.host}:${scene.right.path}`];
+    await using psync = await PsyncProcess.start({
+      command: [...far.near, ...scene.words],
+      args: operands,
+      stateDir: scene.stateDir,
+      env: scene.env,
+    });
+    await psync.until(/^First sync done/m);
+    await far.cable("out");
+    await scene.left.sh("mkdir l; for i in $(seq 300); do echo left $i >l/$i; done; head -c 3000000 /dev/urandom >big");
+    await scene.right.sh("mkdir r; for i in $(seq 300); do echo right! $i >r/$i; done; echo edited >g");
+    await eventually("the loss is noticed", () => times(psync, /^Link lost: /) === 1, { deadlineMs: NOTICE_MS });
+    await far.cable("in");
+    await eventually("it is back", () => times(psync, /^Link is back after /) === 1, {
+      deadlineMs: 2 * BACK_MS,
+      tell: () => psync.text,
+    });
+    await equal(scene, psync);
+    assertEquals(await scene.left.read("g"), "edited\n");
+    assertEquals(await scene.right.sh("ls l r | wc -l"), "603\n");
+    psync.signal("SIGTERM");
+    assertEquals((await psync.ended).code, 0);
+  },
+);
+
+Deno.test(`two users lose nothing over a link that suffers, seed ${SEED}`, async () => {
+  const result = await runOverFaults({ seed: SEED, operations: 160, isKilling: false, debugLevel: 3 });
+  assertEquals(result.faults, [], `what is left of it: ${result.dir}`);
+  assert(result.struck.length > 0, "a link that suffers nothing proves nothing");
+});
