@@ -218,7 +218,7 @@ export class Dispatcher {
 
   /**
    * A directory that was renamed here and is not made as a rename, or that took the place of another
-   * one: what is in it is new here.
+   * one: what is in it is new here, and what the other one held is gone.
    */
   #arrived(news: News): void {
     const hasArrived = this.#context.moves.arrived.delete(news.path);
@@ -226,7 +226,7 @@ export class Dispatcher {
       const seen = news[side]?.observation;
       if (seen?.kind !== "present" || seen.entry.kind !== "dir") return false;
       const row = this.#context.archive.get(news.path);
-      return hasArrived || (news[side]!.isLive && row?.entry.kind === "dir" && !sameObject(row[side], seen.stamp));
+      return hasArrived || (!news[side]!.isListed && row?.entry.kind === "dir" && !sameObject(row[side], seen.stamp));
     };
     if (SIDES.some(isNewHere)) this.#context.rescan(news.path);
   }

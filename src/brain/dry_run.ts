@@ -203,7 +203,7 @@ class DryRun {
 }
 
 function sighting(observation: Observation): Sighting {
-  return { observation, order: 0, isLive: false, atMs: 0 };
+  return { observation, order: 0, isLive: false, isListed: true, atMs: 0 };
 }
 
 function planLine(

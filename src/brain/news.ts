@@ -18,6 +18,8 @@ export interface Sighting {
   readonly order: number;
   /** Whether an event caused it (and not a scan or a look of ours). */
   readonly isLive: boolean;
+  /** Whether a scan showed it, which goes through what is in a directory as well. */
+  readonly isListed: boolean;
   /** Monotonic arrival, ms: for the lag. */
   readonly atMs: number;
 }
@@ -77,8 +79,12 @@ export class NewsBoard {
   }
 
   /** Adds an observation of one side; it takes the place of an older one of that side. */
-  add(side: Side, observation: Observation, options: { readonly isLive: boolean }): void {
-    const sighting = { observation, order: this.#order++, isLive: options.isLive, atMs: this.#nowMs() };
+  add(
+    side: Side,
+    observation: Observation,
+    { isLive, isListed = false }: { readonly isLive: boolean; readonly isListed?: boolean },
+  ): void {
+    const sighting = { observation, order: this.#order++, isLive, isListed, atMs: this.#nowMs() };
     this.put({ path: observation.path, left: null, right: null, [side]: sighting });
   }
 

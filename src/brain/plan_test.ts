@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { absent, at, news, present } from "../../tests/support/brain.ts";
+import { absent, at, news, present, sighting } from "../../tests/support/brain.ts";
 import { dir, file, laterStamp, row } from "../../tests/support/entries.ts";
 import { MemoryArchive } from "../../tests/support/memory_archive.ts";
 import type { ArchiveRow } from "../core/archive.ts";
@@ -90,7 +90,7 @@ Deno.test("planPath() takes a rename for one only where the other side shows not
   const stamp = laterStamp(A.left, A.entry);
   const shown = present("new", A.entry, { stamp });
   const on = context({ old: A }, {
-    sighting: (_, path) => path === "old" ? { observation: absent("old"), order: 0, isLive: false, atMs: 0 } : null,
+    sighting: (_, path) => path === "old" ? sighting(absent("old")) : null,
   });
   assertEquals(plan(news("new", { left: shown }), on, true).kind, "move");
   assertEquals(plan(news("new", { left: shown, right: absent("new") }), on, true).kind, "move");

@@ -159,9 +159,8 @@ export class Scanner {
     const row = this.#context.archive.get(path);
     // Without a row the listing of its parent has told it, or nobody may (--skip-initial-sync).
     if (row === null && listing.kind === "listed") return;
-    const sighting: Sighting = { observation: listing.self, order: 0, isLive: false, atMs: 0 };
-    if (row !== null && isAsArchived(row, side, sighting)) return;
-    this.#context.board.add(side, listing.self, { isLive: false });
+    if (row !== null && isAsArchived(row, side, listed(listing.self))) return;
+    this.#context.board.add(side, listing.self, { isLive: false, isListed: listing.kind === "listed" });
   }
 
   #name(merged: MergedName): void {
@@ -175,7 +174,7 @@ export class Scanner {
     for (const side of missing) this.#absences.note(side, merged.path);
     for (const side of SIDES) {
       const seen = news[side];
-      if (seen !== null) this.#context.board.add(side, seen, { isLive: false });
+      if (seen !== null) this.#context.board.add(side, seen, { isLive: false, isListed: true });
     }
   }
 
@@ -183,8 +182,7 @@ export class Scanner {
   #newsOf(merged: MergedName, side: Side): Observation | null {
     const seen = merged[side];
     if (seen === null || seen === undefined) return null;
-    const sighting: Sighting = { observation: seen, order: 0, isLive: false, atMs: 0 };
-    return merged.row !== null && isAsArchived(merged.row, side, sighting) ? null : seen;
+    return merged.row !== null && isAsArchived(merged.row, side, listed(seen)) ? null : seen;
   }
 
   /** --skip-initial-sync: equal size and mtime is agreement, everything else stays as it is. */
@@ -213,6 +211,10 @@ export class Scanner {
     const parent = parentOf(path);
     return parent === ROOT || this.#context.archive.get(parent)?.entry.kind === "dir";
   }
+}
+
+function listed(observation: Observation): Sighting {
+  return { observation, order: 0, isLive: false, isListed: true, atMs: 0 };
 }
 
 function entriesOf(listing: Listing | undefined): readonly Observation[] | undefined {

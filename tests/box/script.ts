@@ -89,6 +89,12 @@ export class Script {
     tree.free(node);
   }
 
+  /** Moves a path out of the root: of what is in it no event tells. */
+  moveOut(side: Side, path: string): void {
+    this.#tell(side, `move out ${path}`);
+    this.#retire(this.world.trees[side].take(path as RelPath)!);
+  }
+
   /** Renames. */
   rename(side: Side, from: string, to: string): void {
     this.#tell(side, `rename ${from} ${to}`);

@@ -186,6 +186,23 @@ Deno.test("a removal that psync may not make is listed and made later, not undon
   });
 });
 
+Deno.test("a directory that took another one's place while psync changed that is gone through", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("left", "commit");
+    run.chmod("right", "d", 0o700);
+    await run.go();
+    run.hold("left", "events");
+    run.moveOut("left", "d");
+    run.mkdir("left", "d");
+    await run.go();
+    run.let("left", "commit");
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.trees.right.find("d" as RelPath)?.children.size, 0);
+  });
+});
+
 /** A hold: 120 files of `d` are gone on the left at a start. */
 async function withHold(run: Script): Promise<void> {
   run.mkdir("left", "d");

@@ -39,7 +39,7 @@ export function absent(path: string, began = 1): AbsentObservation {
 
 /** An observation as it reached the brain. */
 export function sighting(observation: Observation, options: Partial<Sighting> = {}): Sighting {
-  return { observation, order: 0, isLive: false, atMs: 0, ...options };
+  return { observation, order: 0, isLive: false, isListed: false, atMs: 0, ...options };
 }
 
 /** News of one path; a side that is not given has none. */
