@@ -89,13 +89,15 @@ export class Dispatcher {
   #planOne(news: News, options: { readonly onlyMoves: boolean }): void {
     const { flights, board } = this.#context;
     const blocker = flights.blockerOf(news.path, { subtree: false });
-    if (blocker !== null && !this.#isOpened(blocker)) {
+    // WHY above: a rename of the directory that has to wait is not in the archive yet.
+    const obstacle = blocker !== null && !this.#isOpened(blocker) ? blocker : board.waitingAbove(news.path);
+    if (obstacle !== null) {
       this.#round.delete(news.path);
       const plan = options.onlyMoves && this.#mayMove(news)
         ? planPath(news, this.#planContext(), { mayMove: true })
         : null;
-      if (plan?.kind === "move") this.#parkOldName(plan.move.from, blocker);
-      return board.park(news, blocker);
+      if (plan?.kind === "move") this.#parkOldName(plan.move.from, obstacle);
+      return board.park(news, obstacle);
     }
     const plan = this.#plans.get(news.path) ?? this.#lookAtOther(news) ??
       planPath(news, this.#planContext(), { mayMove: this.#mayMove(news) });

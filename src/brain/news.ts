@@ -8,7 +8,7 @@
  */
 import type { Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
-import { isBelow, rebase, type RelPath } from "../core/path.ts";
+import { ancestorsOf, isBelow, rebase, type RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 
 /** One observation as it reached the brain. */
@@ -123,6 +123,16 @@ export class NewsBoard {
     this.#parked.set(path, { news: { ...news }, on });
     const set = this.#parkedOn.get(on) ?? new Set();
     this.#parkedOn.set(on, set.add(path));
+  }
+
+  /** What a directory above a path waits for, if one waits: until then nothing can be said of the path. */
+  waitingAbove(path: RelPath): RelPath | null {
+    if (this.#parked.size === 0) return null;
+    for (const ancestor of ancestorsOf(path)) {
+      const parked = this.#parked.get(ancestor);
+      if (parked !== undefined) return parked.on;
+    }
+    return null;
   }
 
   /** Makes ready again what was parked on `on`. */

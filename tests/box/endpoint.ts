@@ -56,6 +56,8 @@ export class MemoryEndpoint implements Endpoint {
   #counter = 0;
   #dirty = new Set<RelPath>();
   #moves: Move[] = [];
+  /** Looked at now, or without finding a parent. */
+  readonly #astray = new Set<RelPath>();
   readonly #looking = new Set<RelPath>();
   #known = new Map<RelPath, Stamp | null>();
   #events = new BoundedQueue<EndpointEvent>(1_000_000);
@@ -257,7 +259,8 @@ export class MemoryEndpoint implements Endpoint {
     this.#dirty.add(path);
     if (move !== undefined) {
       this.#moves.push(move);
-      for (const dirty of [...this.#dirty]) this.#dirty.add(rebase(dirty, move));
+      // A look that was under way, or found no parent, was led astray: it is made again under the new name.
+      for (const hint of [...this.#dirty, ...this.#astray]) this.#dirty.add(rebase(hint, move));
     }
     const node = this.tree.find(path);
     if (node?.kind === "dir" && move === undefined) {
@@ -275,7 +278,9 @@ export class MemoryEndpoint implements Endpoint {
       const moves = this.#moves;
       this.#dirty.clear();
       this.#moves = [];
+      for (const path of paths) this.#astray.add(path);
       const seen = await this.#look(paths, { contentLimitBytes: 65_536, digests: false });
+      for (const { kind, path } of seen) if (kind !== "orphan") this.#astray.delete(path);
       const news = seen.filter((one) => !this.#isKnown(one));
       for (const one of news) this.#known.set(one.path, one.kind === "present" ? one.stamp : null);
       if (news.length > 0) this.#trace(`sees ${news.map((one) => `${one.kind} ${one.path}`).join(", ")}`);
