@@ -14,7 +14,7 @@ import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { FailedResult, Transition, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
-import { FAILED_LIMIT_MS } from "./retry.ts";
+import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
 import { lookAgain } from "./task.ts";
 
 /** How many rows one chunk has. */
@@ -131,9 +131,12 @@ async function removeTop(context: PairContext, removal: TreeRemoval, row: Archiv
     return result!;
   };
   let result = await remove(false);
-  if (result.kind === "not-empty" && await isHeldByIgnored(context, removal)) {
-    if (!context.settings.force) return stay(context, removal);
-    result = await remove(true);
+  if (result.kind === "not-empty") {
+    const holder = await whatHolds(context, removal);
+    // What held it has gone since.
+    if (holder === "nothing") return context.retry.later(path, BUSY_LIMIT_MS);
+    if (holder === "ignored" && !context.settings.force) return stay(context, removal);
+    if (holder === "ignored") result = await remove(true);
   }
   if (result.kind === "done") return removed(context, removal, row);
   if (result.kind === "failed") return notNow(context, removal, result);
@@ -153,10 +156,14 @@ function notNow(context: PairContext, { path, side }: TreeRemoval, { reason, det
   context.retry.later(path, FAILED_LIMIT_MS);
 }
 
-/** It stays on this side, removed on the other, as long as something in it cannot be synchronised. */
+/**
+ * It stays on this side, removed on the other, as long as something in it cannot be synchronised. WHY
+ * tried again: no event tells that an ignored name has gone.
+ */
 function stay(context: PairContext, removal: TreeRemoval): void {
   const { path, side } = removal;
   context.status.problem({ path, side, reason: "not-empty", detail: "it holds what is not synchronised" });
+  context.retry.later(path, FAILED_LIMIT_MS);
 }
 
 /** Something in it lives: the directory comes back, and with it all that is left. */
@@ -166,22 +173,27 @@ function revive(context: PairContext, removal: TreeRemoval): void {
   lookAgain(context, removal.path, ["left", "right"]);
 }
 
-/** Whether nothing but ignored and blocked things is left at and below a directory. */
-async function isHeldByIgnored(context: PairContext, removal: TreeRemoval): Promise<boolean> {
+/** What is left at and below a directory: life; else ignored or blocked things; else nothing, or known directories. */
+async function whatHolds(context: PairContext, removal: TreeRemoval): Promise<"nothing" | "ignored" | "life"> {
   const pending = [removal.path];
+  let holder: "nothing" | "ignored" = "nothing";
   while (pending.length > 0) {
     const listings = await context.endpoints[removal.side].list(pending.splice(0, 64));
     for (const listing of listings) {
-      if (listing.kind === "unlisted") continue;
+      if (listing.kind === "unlisted") {
+        if (listing.self.kind === "present" || listing.self.kind === "blocked") holder = "ignored";
+        continue;
+      }
+      if (listing.hasIgnored) holder = "ignored";
       for (const seen of listing.entries) {
-        if (seen.kind === "blocked") continue;
         // A directory that the archive knows could not go because of what is in it: that decides.
         const isKnownDir = seen.kind === "present" && seen.entry.kind === "dir" &&
           context.archive.get(seen.path) !== null;
-        if (!isKnownDir) return false;
-        pending.push(seen.path);
+        if (isKnownDir) pending.push(seen.path);
+        else if (seen.kind === "blocked") holder = "ignored";
+        else return "life";
       }
     }
   }
-  return true;
+  return holder;
 }

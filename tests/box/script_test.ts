@@ -186,6 +186,25 @@ Deno.test("a removal that psync may not make is listed and made later, not undon
   });
 });
 
+Deno.test("a removed directory that only a FIFO held goes when the FIFO has gone", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.special("right", "d/f");
+    run.write("right", "d/f", "fifo");
+    await run.go();
+    run.remove("left", "d");
+    await run.go();
+    await run.wait(3_000);
+    assertEquals(run.world.status.problems.get("d" as RelPath)?.reason, "not-empty");
+    assertEquals([...run.world.trees.right.find("d" as RelPath)!.children.keys()], ["f"]);
+    run.special("right", "d/f", "no");
+    run.remove("right", "d/f");
+    await run.rest();
+    assertEquals(run.world.trees.right.find("d" as RelPath), null);
+    assertEquals(run.world.status.problems.size, 0);
+  });
+});
+
 Deno.test("a directory that took another one's place while psync changed that is gone through", async () => {
   await Script.everywhere(async (run) => {
     await withTree(run);
