@@ -15,7 +15,7 @@ import { otherSide, type Side } from "../core/problem.ts";
 import type { TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
 import type { MoveFinding } from "./moves.ts";
-import type { News } from "./news.ts";
+import type { News, Sighting } from "./news.ts";
 import { BUSY_LIMIT_MS } from "./retry.ts";
 import { hasRecordedParent, lookAgain, lookAtParent, NO_STAMP, recordConflict } from "./task.ts";
 
@@ -96,9 +96,17 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   retry.move(move);
   status.moved(move);
   status.fine(move.from);
-  for (const path of board.moveAway(move)) lookAgain(context, path, ["left", "right"]);
+  for (const path of board.moveAway(move, isOf(context, work))) lookAgain(context, path, ["left", "right"]);
   board.put(news);
   if (work.isEdited) lookAgain(context, move.to, [target]);
+}
+
+/** Whether what was seen below the old name is of what moved, or of a directory that took its place. */
+function isOf(context: PairContext, { found, target }: MoveUnderWay) {
+  return (side: Side, { observation }: Sighting) => {
+    const isNew = side === target ? context.evidence[side].holds(observation) : observation.began > found.goneAt;
+    return isNew ? "new" : "old";
+  };
 }
 
 /** Each side's stamp is renewed only where a rename alone explains it (I14). */

@@ -20,7 +20,16 @@ export type MoveFinding =
   | { readonly kind: "look"; readonly from: RelPath }
   /** The name that would be overwritten was itself renamed to `first`: that rename goes first. */
   | { readonly kind: "after"; readonly first: RelPath }
-  | { readonly kind: "move"; readonly side: Side; readonly from: RelPath; readonly row: ArchiveRow };
+  | ({ readonly kind: "move" } & FoundObject);
+
+/** An object of the archive that stands under another name on one side. */
+interface FoundObject {
+  readonly side: Side;
+  readonly from: RelPath;
+  readonly row: ArchiveRow;
+  /** The counter of that side's endpoint at which the old name was seen not to hold it. */
+  readonly goneAt: number;
+}
 
 /** What `findMove` reads. */
 export interface MoveContext {
@@ -54,18 +63,12 @@ export function findMove(news: News, side: Side, context: MoveContext): MoveFind
   // Another object under the old name is an exchange, or a new file that took the name: both are
   // left to plain puts, which never destroy what was not expected.
   if (old.observation.kind !== "absent" && old.observation.kind !== "orphan") return { kind: "none" };
-  return target === null
-    ? { kind: "move", side, from, row }
-    : overwriting(news.path, target, { side, from, row }, context);
+  const found = { side, from, row, goneAt: old.observation.began };
+  return target === null ? { kind: "move", ...found } : overwriting(news.path, target, found, context);
 }
 
 /** A rename onto a known name: not while that name's own object has just been renamed away. */
-function overwriting(
-  path: RelPath,
-  target: ArchiveRow,
-  move: { readonly side: Side; readonly from: RelPath; readonly row: ArchiveRow },
-  context: MoveContext,
-): MoveFinding {
+function overwriting(path: RelPath, target: ArchiveRow, move: FoundObject, context: MoveContext): MoveFinding {
   const first = context.seenObjects.get(objectKey(move.side, target[move.side]));
   if (first !== undefined && first !== path) return { kind: "after", first };
   if (target.entry.kind === "dir" || move.row.entry.kind === "dir") return { kind: "none" };

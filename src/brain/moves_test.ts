@@ -35,7 +35,8 @@ const moved = (path: string, of: ArchiveRow = OLD) => present(path, of.entry, { 
 Deno.test("findMove() asks for a look at the old name, and finds a rename where that is empty", () => {
   const given = { rows: { old: OLD }, at: "new", shows: moved("new") };
   assertEquals(found(given), { kind: "look", from: at("old") });
-  assertEquals(found({ ...given, seen: [absent("old")] }), { kind: "move", side: "left", from: at("old"), row: OLD });
+  const move = { kind: "move", side: "left", from: at("old"), row: OLD, goneAt: 7 } as const;
+  assertEquals(found({ ...given, seen: [absent("old", 7)] }), move);
   const orphan = { kind: "orphan", path: at("old"), began: 1 } as const;
   assertEquals(found({ ...given, seen: [orphan] }).kind, "move");
 });

@@ -9,7 +9,7 @@
 import type { Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import { ancestorsOf, isBelow, rebase, type RelPath } from "../core/path.ts";
-import { otherSide, type Side } from "../core/problem.ts";
+import type { Side } from "../core/problem.ts";
 
 /** One observation as it reached the brain. */
 export interface Sighting {
@@ -30,8 +30,6 @@ export interface News {
   readonly left: Sighting | null;
   readonly right: Sighting | null;
 }
-
-const NO_NEWS = { left: null, right: null };
 
 type Mutable = { path: RelPath; left: Sighting | null; right: Sighting | null };
 
@@ -175,19 +173,29 @@ export class NewsBoard {
   }
 
   /**
-   * Takes the paths below `move.from` off the board and returns where they are now: what was seen
-   * there was seen under an old name and must be looked at under the new one. Where only `side` made
-   * the rename so far, what the other one showed stays.
+   * Takes what was seen below `move.from` before the rename off the board and returns where it is now:
+   * it must be looked at under the new name. What `isOf` tells to be of what stands there since, or of
+   * a side that did not make the rename, stays.
    */
-  moveAway(move: Move, side?: Side): RelPath[] {
+  moveAway(move: Move, isOf: (side: Side, sighting: Sighting) => "old" | "new"): RelPath[] {
     const moved = [...this.below(move.from)];
     this.dropBelow(move.from);
-    const other = side === undefined ? null : otherSide(side);
-    for (const news of moved) {
-      if (other !== null && news[other] !== null) this.put({ ...NO_NEWS, path: news.path, [other]: news[other] });
+    const gone: RelPath[] = [];
+    for (const { path, left, right } of moved) {
+      const stays = { left: stayer(left, isOf, "left"), right: stayer(right, isOf, "right") };
+      if (stays.left !== null || stays.right !== null) this.put({ path, ...stays });
+      if (stays.left !== left || stays.right !== right) gone.push(rebase(path, move));
     }
-    return moved.map(({ path }) => rebase(path, move));
+    return gone;
   }
+}
+
+function stayer(
+  sighting: Sighting | null,
+  isOf: (side: Side, sighting: Sighting) => "old" | "new",
+  side: Side,
+): Sighting | null {
+  return sighting !== null && isOf(side, sighting) === "new" ? sighting : null;
 }
 
 /** Whether `a` saw a later state than `b`; arrival decides only where both are of one look. */

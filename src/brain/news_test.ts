@@ -70,11 +70,14 @@ Deno.test("NewsBoard.moveAway() takes along what the side that renamed had shown
   made.park(news("d/s/y", { left: absent("d/s/y") }), at("d/s"));
   made.add("left", absent("dd"), { isLive: false });
   made.add("left", absent("d"), { isLive: false });
-  assertEquals(made.moveAway({ from: at("d"), to: at("e") }, "left").sort(), ["e/s/y", "e/x"]);
+  assertEquals(made.moveAway({ from: at("d"), to: at("e") }, (side) => side === "left" ? "old" : "new").sort(), [
+    "e/s/y",
+    "e/x",
+  ]);
   const left = made.take(10);
   assertEquals(names(left), ["d", "d/x", "dd"]);
   assertEquals([left[1]!.left, left[1]!.right?.observation.kind], [null, "absent"]);
   made.add("right", absent("d/x"), { isLive: false });
-  assertEquals(made.moveAway({ from: at("d"), to: at("e") }), ["e/x"]);
+  assertEquals(made.moveAway({ from: at("d"), to: at("e") }, () => "old"), ["e/x"]);
   assertEquals(made.size, 0);
 });

@@ -216,7 +216,8 @@ export class Pair {
         for (const move of event.moves) {
           this.#context.moves.note(move);
           this.#context.moves.arrived.add(move.to);
-          for (const path of board.moveAway(move, side)) lookAgain(this.#context, path, [side]);
+          const moved = board.moveAway(move, (each) => each === side ? "old" : "new");
+          for (const path of moved) lookAgain(this.#context, path, [side]);
         }
         for (const seen of event.observations) board.add(side, seen, { isLive: true });
         return;

@@ -186,6 +186,34 @@ Deno.test("a removal that psync may not make is listed and made later, not undon
   });
 });
 
+Deno.test("what is made under the old name while a rename is carried out is not taken for what moved", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("left", "commit", "after");
+    run.rename("right", "d", "e");
+    await run.go();
+    run.mkdir("right", "d");
+    run.write("right", "d/z", "z-1");
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.trees.left.find("d/z" as RelPath)?.text, "z-1");
+  });
+});
+
+Deno.test("a removal in a renamed directory is not forgotten while the rename waits", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("right", "commit", "after");
+    run.write("left", "d/y", "y-333");
+    await run.go();
+    run.rename("left", "d", "e");
+    run.remove("left", "e/x");
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.trees.right.find("e/x" as RelPath), null);
+  });
+});
+
 Deno.test("a removed directory that only a FIFO held goes when the FIFO has gone", async () => {
   await Script.everywhere(async (run) => {
     await withTree(run);
