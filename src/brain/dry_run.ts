@@ -65,7 +65,7 @@ class DryRun {
   constructor(opened: OpenedPair, archive: Archive, settings: SessionSettings, context: SessionContext) {
     this.#opened = opened;
     this.#archive = archive;
-    this.#ignore = compileIgnore(settings.excludes);
+    this.#ignore = compileIgnore(settings.rules);
     this.#report = context.report;
     this.#settings = settings;
     this.#signal = context.signal;
@@ -93,8 +93,9 @@ class DryRun {
     const entriesOf = (listing: Listing | undefined) => listing?.kind === "listed" ? listing.entries : undefined;
     const rows = this.#archive.children(dir.path);
     const lists = { dir: dir.path, rows, left: entriesOf(listed.left), right: entriesOf(listed.right) };
-    for (const merged of mergeDirectory(lists)) {
-      if (this.#ignore.isIgnored(merged.path)) continue;
+    for (const found of mergeDirectory(lists)) {
+      const isForgotten = found.row !== null && this.#ignore.isIgnored(found.path, found.row.entry.kind === "dir");
+      const merged = isForgotten ? { ...found, row: null } : found;
       const isMoved = await this.#name(merged);
       const isDir = (side: Side) => {
         const seen = merged[side];

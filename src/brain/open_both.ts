@@ -47,7 +47,7 @@ async function openLocal(settings: SessionSettings, context: SessionContext, roo
   const absolute = root.startsWith("/") ? root : `${settings.cwd}/${root}`;
   return await LocalEndpoint.open({
     root: absolute,
-    excludes: settings.excludes,
+    rules: settings.rules,
     nativePath: context.self.nativePath,
     clock: context.clock,
   });
@@ -63,11 +63,12 @@ async function openRemote(
     host,
     ...(settings.sshCommand === null ? {} : { sshCommand: settings.sshCommand }),
     root: settings.right,
-    excludes: settings.excludes,
+    rules: settings.rules,
     self: context.self,
     nativePath: context.self.nativePath,
     clock: context.clock,
     signal: context.signal,
+    bytesPerSecond: settings.rsync.bytesPerSecond,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     onProgress: (sentBytes, totalBytes) => {
       onDeployed();
@@ -105,9 +106,21 @@ async function makeRunRsync(
       clock: context.clock,
     }),
   );
-  return async (batch, from) => {
+  const { options: extra, bytesPerSecond } = settings.rsync;
+  const run: RunRsync = async (batch, from) => {
     const target = end(from === "left" ? "right" : "left");
     const shell = link === null ? null : link.rsyncShell();
-    return await runRsync({ source: end(from), target, batch, shell, extra: [] }, { nativePath, signal: life.signal });
+    return await runRsync({ source: end(from), target, batch, shell, extra }, { nativePath, signal: life.signal });
+  };
+  return bytesPerSecond === null ? run : oneByOne(run);
+}
+
+/** A limit holds for one rsync: two at once would have twice as much. */
+function oneByOne(run: RunRsync): RunRsync {
+  let last: Promise<unknown> = Promise.resolve();
+  return (batch, from) => {
+    const next = last.then(() => run(batch, from));
+    last = next.catch(() => {}); // told to its own caller
+    return next;
   };
 }

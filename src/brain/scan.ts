@@ -137,13 +137,25 @@ export class Scanner {
       left: entriesOf(listed.left),
       right: entriesOf(listed.right),
     };
-    for (const merged of mergeDirectory(lists)) {
-      if (this.#context.ignore.isIgnored(merged.path)) continue;
+    for (const found of mergeDirectory(lists)) {
+      const merged = this.#withoutIgnored(found);
       this.entries++;
       this.#name(merged);
       const down = { path: merged.path, left: isDir(merged.left), right: isDir(merged.right) };
       if (down.left || down.right) todo.push(down);
     }
+  }
+
+  /**
+   * Of what is ignored now the archive may not speak any more: were the pattern taken away again, a row
+   * would turn what happened meanwhile on one side into a removal on the other.
+   */
+  #withoutIgnored(merged: MergedName): MergedName {
+    const { archive, ignore } = this.#context;
+    const { path, row } = merged;
+    if (row === null || !ignore.isIgnored(path, row.entry.kind === "dir")) return merged;
+    archive.transact(() => archive.remove(path));
+    return { ...merged, row: null };
   }
 
   /**

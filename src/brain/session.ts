@@ -183,7 +183,7 @@ class Session {
       status: this.#status,
       report,
       clock,
-      ignore: compileIgnore(this.#settings.excludes),
+      ignore: compileIgnore(this.#settings.rules),
       offsetNs: offsetNs(opened, clock.wallMs()),
       settings: {
         force: this.#settings.force,

@@ -3,6 +3,7 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
+import type { PathRules } from "../core/ignore.ts";
 import type { ControlAnswer, ControlRequest } from "./control_requests.ts";
 import type { Report } from "./report.ts";
 
@@ -16,7 +17,9 @@ export interface SessionSettings {
   /** `[user@]host`; null: both roots are on this host. */
   readonly remoteHost: string | null;
   readonly sshCommand: string | null;
-  readonly excludes: readonly string[];
+  readonly rules: PathRules;
+  /** Options that every rsync gets. */
+  readonly rsync: { readonly options: readonly string[]; readonly bytesPerSecond: number | null };
   readonly dryRun: boolean;
   readonly syncOnly: boolean;
   readonly skipInitialSync: boolean;

@@ -5,6 +5,7 @@
  * @module
  */
 import { formatDocPage, getDocPageSync } from "@optique/core";
+import { DEFAULT_TEMPFILES } from "../core/ignore.ts";
 import { PARSER } from "./options.ts";
 
 const MAX_COLUMNS = 80;
@@ -26,6 +27,11 @@ LEFT and RIGHT are folders. RIGHT may be host:path or user@host:path, as ssh
 knows the host; a relative path there lies below the login directory. Write
 ./a:b for a folder here with a colon in its name.
 `;
+
+/** The default of --tempfiles, a pattern a line. */
+export function tempfilesText(): string {
+  return `Tempfiles, where -t names none:\n${DEFAULT_TEMPFILES.map((pattern) => `  ${pattern}\n`).join("")}`;
+}
 
 const TAIL = `
 Ctrl-C ends psync; kill -USR1 makes it print its state. What is removed on one
@@ -58,5 +64,5 @@ export function optionsText(parser: Parameters<typeof getDocPageSync>[0]): strin
 
 /** The whole text, with a line break at its end. */
 export function helpText(): string {
-  return `${HEAD}\n${optionsText(PARSER)}\n${TAIL}`;
+  return `${HEAD}\n${optionsText(PARSER)}\n\n${tempfilesText()}${TAIL}`;
 }

@@ -48,6 +48,14 @@ export const PARSER = object({
       errors: sayings("--remote-host", "HOST"),
       description: message`RIGHT is on this host, as ssh knows it: host, user@host.`,
     })),
+    srcroot: optional(option("--srcroot", string({ metavar: "LEFT" }), {
+      errors: sayings("--srcroot", "LEFT"),
+      description: message`LEFT, as an option.`,
+    })),
+    dstroot: optional(option("--dstroot", string({ metavar: "RIGHT" }), {
+      errors: sayings("--dstroot", "RIGHT"),
+      description: message`RIGHT, as an option.`,
+    })),
     ssh: optional(option("--ssh", string({ metavar: "COMMAND" }), {
       errors: sayings("--ssh", "COMMAND"),
       description: message`Run this instead of ssh, such as "ssh -p 2222 -i key".`,
@@ -56,6 +64,16 @@ export const PARSER = object({
       errors: sayings("--excludes", "REGEX"),
       description: message`Leave alone what matches, on both sides: a JavaScript regular expression, case ignored, \
 found anywhere in "/" and the path below the root. A folder that matches is not entered. May be repeated.`,
+    })),
+    rsyncExcludes: multiple(option("--rsync-excludes", string({ metavar: "PATTERN" }), {
+      errors: sayings("--rsync-excludes", "PATTERN"),
+      description: message`The same, as a pattern of rsync: the first one that matches counts, and one that begins \
+with "+ " is not excluded. May be repeated.`,
+    })),
+    tempfiles: multiple(option("-t", "--tempfiles", string({ metavar: "REGEX" }), {
+      errors: sayings("--tempfiles", "REGEX"),
+      description: message`Scratch of applications, in the form of --excludes: not sent, until it is renamed to a \
+name that is none. Instead of the list below; an empty one switches that off. May be repeated.`,
     })),
   }),
   how: object("How to run", {
@@ -66,6 +84,11 @@ found anywhere in "/" and the path below the root. A folder that matches is not 
       "--skip-initial-sync",
       message`Leave what differs now as it is, listed, until one side changes it.`,
     ),
+    extra: multiple(option("-x", "--extra", string({ metavar: "OPTION" }), {
+      errors: sayings("--extra", "OPTION"),
+      description: message`An option for every rsync, such as --bwlimit=2M or --compress; only what changes how bytes \
+travel is taken. May be repeated.`,
+    })),
     force: flag(
       "-f",
       "--force",
@@ -93,15 +116,19 @@ export function parseCommand(args: readonly string[], context: CommandContext): 
   const { what, how, talk } = result.value;
   if (talk.help) return { kind: "help" };
   if (talk.version) return { kind: "version" };
-  const { left, right } = takeRoots(what.roots);
+  const { left, right } = takeRoots(what.roots, what);
+  const { extra, ...modes } = how;
   const settings = parseSettings({
     left,
     right,
     remoteHost: what.remoteHost ?? null,
     sshCommand: what.ssh ?? null,
     excludes: what.excludes,
+    tempfiles: what.tempfiles.length === 0 ? null : what.tempfiles,
+    rsyncExcludes: what.rsyncExcludes,
+    rsyncExtra: extra,
     cwd: context.cwd ?? "/",
-    ...how,
+    ...modes,
   });
   if (context.cwd === null) refuseRelative(settings);
   return { kind: "session", settings, debugLevel: talk.debug ?? 0 };
@@ -123,8 +150,15 @@ export function flag(short: `-${string}`, long: `--${string}`, description: Mess
   return option(short, long, { description, errors: sayings(long, "") });
 }
 
-function takeRoots(roots: readonly string[]): { readonly left: string; readonly right: string } {
-  const [left, right, ...more] = roots;
+/** The roots as operands, as options, or one of each: what is no option is taken from the operands in order. */
+function takeRoots(
+  operands: readonly string[],
+  { srcroot, dstroot }: { readonly srcroot: string | undefined; readonly dstroot: string | undefined },
+): { readonly left: string; readonly right: string } {
+  const rest = [...operands];
+  const left = srcroot ?? rest.shift();
+  const right = dstroot ?? rest.shift();
+  const more = rest;
   if (left === undefined) {
     throw new UsageError(
       `Cannot start without LEFT and RIGHT: write "psync LEFT RIGHT"; "psync --help" shows examples`,

@@ -2,7 +2,11 @@ import { assertEquals, assertLess, assertMatch, assertStringIncludes, assertThro
 import { UsageError } from "../base/errors.ts";
 import type { Settings } from "../config/settings.ts";
 import { helpText } from "./help.ts";
+import { NO_EXTRA } from "../config/rsync_extra.ts";
+import { DEFAULT_TEMPFILES, NO_RULES } from "../core/ignore.ts";
 import { type Command, parseCommand } from "./options.ts";
+
+const RULES = { ...NO_RULES, tempfiles: DEFAULT_TEMPFILES };
 
 const NOTHING: Settings = {
   left: "/a",
@@ -10,7 +14,8 @@ const NOTHING: Settings = {
   remoteHost: null,
   cwd: "/w",
   sshCommand: null,
-  excludes: [],
+  rules: RULES,
+  rsync: NO_EXTRA,
   dryRun: false,
   syncOnly: false,
   skipInitialSync: false,
@@ -40,8 +45,18 @@ const ACCEPTED: readonly (readonly [string, Command])[] = [
   ["-nr h /a /b", session({ dryRun: true, remoteHost: "h" })],
   ["/a u@h:b", session({ remoteHost: "u@h", right: "b" })],
   ["--ssh ssh4 /a h:b", session({ remoteHost: "h", right: "b", sshCommand: "ssh4" })],
-  ["-e x -e -y --excludes=z /a /b", session({ excludes: ["x", "-y", "z"] })],
-  ["-e -- /a /b", session({ excludes: ["--"] })],
+  ["-e x -e -y --excludes=z /a /b", session({ rules: { ...RULES, excludes: ["x", "-y", "z"] } })],
+  ["-e -- /a /b", session({ rules: { ...RULES, excludes: ["--"] } })],
+  ["-t x -ty --tempfiles=z /a /b", session({ rules: { ...RULES, tempfiles: ["x", "y", "z"] } })],
+  ["--tempfiles= /a /b", session({ rules: NO_RULES })],
+  ["--rsync-excludes *.o --rsync-excludes=x/ /a /b", session({ rules: { ...RULES, rsyncExcludes: ["*.o", "x/"] } })],
+  [
+    "-x -z -x --bwlimit=2M /a /b",
+    session({ rsync: { options: ["--compress", "--bwlimit=2M"], bytesPerSecond: 2 << 20 } }),
+  ],
+  ["--srcroot /a --dstroot /b", session({})],
+  ["--dstroot=/b /a", session({})],
+  ["--srcroot=/a /b", session({})],
   ["-d /a /b", session({}, 2)],
   ["-d 1 /a /b", session({}, 1)],
   ["-d3 /a /b", session({}, 3)],
@@ -74,8 +89,13 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["--sync /a /b", `psync takes "--sync-only"`],
   ["--excluds x /a /b", `did you mean "--excludes"?`],
   ["--delete /a /b", "removals are always carried over"],
-  ["-x /a /b", `Unknown option "-x": "psync --help" lists what there is`],
-  ["-nx /a /b", `Unknown option "-x"`],
+  ["-y /a /b", `Unknown option "-y": "psync --help" lists what there is`],
+  ["-ny /a /b", `Unknown option "-y"`],
+  ["-t ( /a /b", `Cannot use pattern of tempfiles "("`],
+  ["-x --delete /a /b", `Cannot hand "--delete" on to rsync: psync itself carries removals over`],
+  ["--bwlimit=3 /a /b", `psync takes "-x --bwlimit=RATE"`],
+  ["--srcroot=/a /b /c", `Cannot use "/c" as a third root`],
+  ["--srcroot=/a", "Cannot start without RIGHT"],
   ["--dry-run=1 /a /b", `Cannot give "--dry-run" the value "1"`],
   ["/a /b -r", `Cannot use "--remote-host" alone: write "--remote-host HOST"`],
   ["/a /b -e", `"--excludes REGEX"`],
@@ -111,7 +131,21 @@ Deno.test("helpText() fits 80 columns and tells examples, every option and exit 
     assertEquals(line.trimEnd(), line);
   }
   for (
-    const long of ["remote-host", "ssh", "excludes", "dry-run", "sync-only", "skip-initial-sync", "force", "debug"]
+    const long of [
+      "remote-host",
+      "srcroot",
+      "dstroot",
+      "ssh",
+      "excludes",
+      "rsync-excludes",
+      "tempfiles",
+      "extra",
+      "dry-run",
+      "sync-only",
+      "skip-initial-sync",
+      "force",
+      "debug",
+    ]
   ) {
     assertStringIncludes(text, `--${long}`);
   }

@@ -176,10 +176,11 @@ export const REASON: Readonly<Record<ProblemReason, string>> = {
   "too-large": "it is too large for the other side",
   io: "the disk or the system failed; psync tries again",
   skipped: "it differs and is left alone until one side changes it (-k)",
+  excluded: "something that is excluded took its place there",
 };
 
 /** Reasons to which a detail adds nothing. */
-const SAYS_ALL: ReadonlySet<ProblemReason> = new Set(["busy", "skipped", "not-empty"]);
+const SAYS_ALL: ReadonlySet<ProblemReason> = new Set(["busy", "skipped", "not-empty", "excluded"]);
 
 /** One path that is not synchronised. */
 export function problemLine(problem: Problem): string {

@@ -1,5 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { resetSync } from "@logtape/logtape";
+import { NO_EXTRA } from "../config/rsync_extra.ts";
+import { DEFAULT_TEMPFILES, NO_RULES } from "../core/ignore.ts";
 import * as errors from "../base/errors.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { someConnection, someState } from "../../tests/support/session_values.ts";
@@ -167,7 +169,8 @@ Deno.test("main() hands settings, clock and report to the session", async () => 
     remoteHost: "h",
     cwd: "/w",
     sshCommand: null,
-    excludes: [],
+    rules: { ...NO_RULES, tempfiles: DEFAULT_TEMPFILES },
+    rsync: NO_EXTRA,
     dryRun: false,
     syncOnly: false,
     skipInitialSync: true,

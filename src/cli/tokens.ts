@@ -9,7 +9,10 @@ import { UsageError } from "../base/errors.ts";
 import { showPath } from "../core/path.ts";
 
 /** Options whose next argument is their value. */
-const TAKES_VALUE = new Set(["-r", "--remote-host", "--ssh", "-e", "--excludes"]);
+const TAKES_VALUE = new Set([
+  ...["-r", "--remote-host", "--ssh", "--srcroot", "--dstroot"],
+  ...["-e", "--excludes", "-t", "--tempfiles", "--rsync-excludes", "-x", "--extra"],
+]);
 
 /** Options that psync does not have and users of its kin look for, with what to write instead. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -18,6 +21,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "--port": `a Port line in ~/.ssh/config, or --ssh "ssh -p PORT"`,
   "-p": `a Port line in ~/.ssh/config, or --ssh "ssh -p PORT"`,
   "-i": `an IdentityFile line in ~/.ssh/config, or --ssh "ssh -i FILE"`,
+  "--bwlimit": `"-x --bwlimit=RATE"`,
+  "--compress": `"-x --compress"`,
   "--once": `"--sync-only"`,
   "--sync": `"--sync-only"`,
   "--verbose": `"-d"`,

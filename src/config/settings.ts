@@ -5,7 +5,8 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { compileIgnore } from "../core/ignore.ts";
+import { compileIgnore, DEFAULT_TEMPFILES, type PathRules } from "../core/ignore.ts";
+import { parseRsyncExtra, type RsyncExtra } from "./rsync_extra.ts";
 import { type Operands, parseTargets, type Targets } from "./targets.ts";
 
 /** The switches of a session. */
@@ -26,8 +27,9 @@ export interface Settings extends Targets, Modes {
   readonly cwd: string;
   /** What to run instead of `ssh`; null: `ssh`. */
   readonly sshCommand: string | null;
-  /** JavaScript regular expressions; each compiles. */
-  readonly excludes: readonly string[];
+  /** What is left alone; each pattern compiles. */
+  readonly rules: PathRules;
+  readonly rsync: RsyncExtra;
 }
 
 /** The parts of `Settings` before they are checked. */
@@ -35,6 +37,10 @@ export interface RawSettings extends Operands, Modes {
   readonly cwd: string;
   readonly sshCommand: string | null;
   readonly excludes: readonly string[];
+  /** null: the defaults; empty patterns stand for none. */
+  readonly tempfiles: readonly string[] | null;
+  readonly rsyncExcludes: readonly string[];
+  readonly rsyncExtra: readonly string[];
 }
 
 /**
@@ -43,10 +49,13 @@ export interface RawSettings extends Operands, Modes {
  */
 export function parseSettings(raw: RawSettings): Settings {
   const targets = parseTargets(raw);
-  compileIgnore(raw.excludes);
+  const tempfiles = raw.tempfiles?.filter((pattern) => pattern !== "") ?? DEFAULT_TEMPFILES;
+  const rules = { excludes: raw.excludes, tempfiles, rsyncExcludes: raw.rsyncExcludes };
+  compileIgnore(rules);
+  const rsync = parseRsyncExtra(raw.rsyncExtra);
   if (raw.sshCommand !== null) checkSsh(raw.sshCommand, targets.remoteHost);
-  const { cwd, sshCommand, excludes, dryRun, syncOnly, skipInitialSync, force } = raw;
-  return { ...targets, cwd, sshCommand, excludes, dryRun, syncOnly, skipInitialSync, force };
+  const { cwd, sshCommand, dryRun, syncOnly, skipInitialSync, force } = raw;
+  return { ...targets, cwd, sshCommand, rules, rsync, dryRun, syncOnly, skipInitialSync, force };
 }
 
 function checkSsh(command: string, remoteHost: string | null): void {

@@ -1,5 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../base/errors.ts";
+import { DEFAULT_TEMPFILES } from "../core/ignore.ts";
+import { NO_EXTRA } from "./rsync_extra.ts";
 import { parseSettings, type RawSettings } from "./settings.ts";
 
 const RAW: RawSettings = {
@@ -9,6 +11,9 @@ const RAW: RawSettings = {
   cwd: "/w",
   sshCommand: null,
   excludes: [],
+  tempfiles: null,
+  rsyncExcludes: [],
+  rsyncExtra: [],
   dryRun: false,
   syncOnly: true,
   skipInitialSync: false,
@@ -22,7 +27,8 @@ Deno.test("parseSettings() joins the roots with everything else", () => {
     remoteHost: "h",
     cwd: "/w",
     sshCommand: "ssh -p 1",
-    excludes: ["x$"],
+    rules: { excludes: ["x$"], tempfiles: DEFAULT_TEMPFILES, rsyncExcludes: [] },
+    rsync: NO_EXTRA,
     dryRun: false,
     syncOnly: true,
     skipInitialSync: false,

@@ -16,6 +16,7 @@ import { isAlive, ownLock, SSH_COMMAND } from "../brain/join.ts";
 import type { SelfBinary } from "../brain/settings.ts";
 import type { Archive } from "../core/archive.ts";
 import type { Endpoint } from "../core/endpoint.ts";
+import { NO_RULES } from "../core/ignore.ts";
 import { parsePair, printPair } from "../core/marks.ts";
 import { showPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
@@ -125,14 +126,14 @@ class DirectControl implements Control {
     const { leftRoot, rightRoot, rightHost } = this.#pair;
     if (side === "left" || rightHost === null) {
       const root = side === "left" ? leftRoot : rightRoot;
-      return await LocalEndpoint.open({ root, excludes: [], nativePath: self.nativePath, clock });
+      return await LocalEndpoint.open({ root, rules: NO_RULES, nativePath: self.nativePath, clock });
     }
     const sshCommand = this.#options.sshCommand ?? this.#archive.meta(SSH_COMMAND);
     try {
       return await connectSsh({
         host: rightHost,
         root: rightRoot,
-        excludes: [],
+        rules: NO_RULES,
         self,
         nativePath: self.nativePath,
         clock,

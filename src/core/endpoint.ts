@@ -9,6 +9,7 @@
  * @module
  */
 import type { Stamp } from "./entry.ts";
+import type { PathRules } from "./ignore.ts";
 import type { Observation } from "./observation.ts";
 import type { RelPath } from "./path.ts";
 import type { CommitBatch, Expected, TransitionResult } from "./transition.ts";
@@ -24,8 +25,8 @@ export interface EndpointOptions {
    * directory (local) or the login directory (remote). `~` is not expanded by psync.
    */
   readonly root: string;
-  /** Regular expressions, flag `i`, unanchored, against `/` + path. A match is ignored (I6). */
-  readonly excludes: readonly string[];
+  /** What is ignored (I6). */
+  readonly rules: PathRules;
 }
 
 /** Which name and number the root has, and what its host is. */

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../base/errors.ts";
-import { compileIgnore } from "./ignore.ts";
+import { compileIgnore, NO_RULES } from "./ignore.ts";
 import { parseRelPath, ROOT } from "./path.ts";
 
 interface Row {
@@ -35,33 +35,33 @@ const ROWS: readonly Row[] = [
 
 Deno.test("compileIgnore() answers for each row of the table", () => {
   for (const row of ROWS) {
-    const ignore = compileIgnore(row.excludes);
+    const ignore = compileIgnore({ ...NO_RULES, excludes: row.excludes });
     const path = parseRelPath(row.path);
     const label = JSON.stringify(row);
-    assertEquals(ignore.isIgnored(path), row.ignored, label);
-    assertEquals(ignore.isIgnoredDeep(path), row.deep ?? row.ignored, label);
+    assertEquals(ignore.isIgnored(path, null), row.ignored, label);
+    assertEquals(ignore.isIgnoredDeep(path, null), row.deep ?? row.ignored, label);
   }
 });
 
 Deno.test("isIgnored() never matches the root", () => {
-  const ignore = compileIgnore([".*", "^/", "$"]);
-  assertEquals(ignore.isIgnored(ROOT), false);
-  assertEquals(ignore.isIgnoredDeep(ROOT), false);
-  assertEquals(ignore.isIgnored(parseRelPath("a")), true);
+  const ignore = compileIgnore({ ...NO_RULES, excludes: [".*", "^/", "$"] });
+  assertEquals(ignore.isIgnored(ROOT, null), false);
+  assertEquals(ignore.isIgnoredDeep(ROOT, null), false);
+  assertEquals(ignore.isIgnored(parseRelPath("a"), null), true);
 });
 
 Deno.test("isIgnored() answers the same each time", () => {
-  const ignore = compileIgnore(["a"]);
+  const ignore = compileIgnore({ ...NO_RULES, excludes: ["a"] });
   const path = parseRelPath("aaa");
-  assertEquals([ignore.isIgnored(path), ignore.isIgnored(path)], [true, true]);
+  assertEquals([ignore.isIgnored(path, null), ignore.isIgnored(path, null)], [true, true]);
 });
 
 Deno.test("compileIgnore() refuses a pattern that does not compile, and names it", () => {
-  const error = assertThrows(() => compileIgnore(["ok", "a: (b"]), UsageError);
+  const error = assertThrows(() => compileIgnore({ ...NO_RULES, excludes: ["ok", "a: (b"] }), UsageError);
   assertEquals(error.message, `Cannot use exclude pattern "a: (b": Unterminated group`);
-  assertThrows(() => compileIgnore(["[z-a]"]), UsageError, `"[z-a]"`);
+  assertThrows(() => compileIgnore({ ...NO_RULES, excludes: ["[z-a]"] }), UsageError, `"[z-a]"`);
 });
 
 Deno.test("compileIgnore() refuses an empty pattern", () => {
-  assertThrows(() => compileIgnore([""]), UsageError, "would match every path");
+  assertThrows(() => compileIgnore({ ...NO_RULES, excludes: [""] }), UsageError, "would match every path");
 });

@@ -27,7 +27,8 @@ export type ProblemReason =
   | "not-empty" // a directory removed on one side holds something unknown on the other
   | "too-large" // EFBIG
   | "io" // EIO while writing, and what has no better name
-  | "skipped"; // differs, left alone by --skip-initial-sync
+  | "skipped" // differs, left alone by --skip-initial-sync
+  | "excluded"; // something excluded took the place of what was synchronised
 
 /** A path that waits, and why. */
 export interface Problem {

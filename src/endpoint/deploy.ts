@@ -8,6 +8,7 @@
  * `PSYNC-DEPLOY need;...` and `PSYNC-DEPLOY fail;...`; wire/hello.ts finds them.
  * @module
  */
+import type { Clock } from "../base/clock.ts";
 import { createHash } from "node:crypto";
 import { SetupError } from "../base/errors.ts";
 
@@ -153,6 +154,15 @@ export function failureOf(words: string): string | null {
   }
 }
 
+/** How psync is sent. */
+export interface SendOptions {
+  readonly onProgress?: OnProgress | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** The most that is sent in a second, measured by `clock`; null (default): no limit. */
+  readonly bytesPerSecond?: number | null;
+  readonly clock?: Clock;
+}
+
 /**
  * Sends this program's own file, after it was found to be the one that was started.
  * @throws {SetupError} where it is not; whatever the writer rejects with.
@@ -160,7 +170,7 @@ export function failureOf(words: string): string | null {
 export async function sendSelf(
   writer: WritableStreamDefaultWriter<Uint8Array>,
   self: SelfFile,
-  options: { readonly onProgress?: OnProgress | undefined; readonly signal?: AbortSignal | undefined } = {},
+  options: SendOptions = {},
 ): Promise<void> {
   using file = await openSelf(self);
   await requireUnchanged(file, self);
@@ -173,6 +183,8 @@ export async function sendSelf(
     await writer.write(chunk.subarray(0, count));
     sentBytes += count;
     options.onProgress?.(sentBytes, self.sizeBytes);
+    const { bytesPerSecond = null, clock, signal } = options;
+    if (bytesPerSecond !== null) await clock?.sleep(Math.ceil(1_000 * count / bytesPerSecond), signal);
   }
 }
 

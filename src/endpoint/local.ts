@@ -22,7 +22,7 @@ import type {
   SupplyResult,
   SyncOptions,
 } from "../core/endpoint.ts";
-import { compileIgnore } from "../core/ignore.ts";
+import { compileIgnore, type Ignore } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
 import type { CommitBatch, Transition, TransitionResult } from "../core/transition.ts";
@@ -55,6 +55,7 @@ export interface LocalEndpointOptions extends EndpointOptions {
 
 interface Parts {
   readonly facts: EndpointFacts;
+  readonly ignore: Ignore;
   readonly applier: Applier;
   readonly watcher: Watcher;
   readonly looker: Looker;
@@ -85,7 +86,7 @@ export class LocalEndpoint implements Endpoint {
    * @throws {UsageError} where an exclude pattern does not compile.
    */
   static async open(options: LocalEndpointOptions): Promise<LocalEndpoint> {
-    const ignore = compileIgnore(options.excludes);
+    const ignore = compileIgnore(options.rules);
     const { nativePath, clock, root } = options;
     // The applier may be lost before there is a reporter to be told.
     let onLost = (_error: PsyncError): void => {};
@@ -113,6 +114,7 @@ export class LocalEndpoint implements Endpoint {
       reporter.attach(watcher);
       return new LocalEndpoint({
         facts: factsOf(ready, { rsync: await rsync, clock }),
+        ignore,
         applier,
         watcher,
         looker,
@@ -161,7 +163,13 @@ export class LocalEndpoint implements Endpoint {
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
     const sightings = await orAborted(this.#parts.looker.look(paths, options), options.signal);
     for (const sighting of sightings) this.#parts.reporter.remember(sighting);
-    return sightings.map(({ observation }) => observation);
+    return sightings.map(({ observation }) => this.#hideExcluded(observation));
+  }
+
+  /** What is excluded for its kind, where it took the place of something that is not. */
+  #hideExcluded(seen: Observation): Observation {
+    if (seen.kind !== "present" || !this.#parts.ignore.isIgnored(seen.path, seen.entry.kind === "dir")) return seen;
+    return { kind: "blocked", path: seen.path, began: seen.began, reason: "excluded", detail: seen.entry.kind };
   }
 
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {

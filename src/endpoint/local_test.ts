@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { NO_RULES } from "../core/ignore.ts";
 import { EventLog, LOOK, p, putFile, World } from "../../tests/contract/world.ts";
 import { nativePath } from "../../tests/support/native_build.ts";
 import { TempTree } from "../../tests/support/temp_tree.ts";
@@ -15,7 +16,7 @@ import { LocalEndpoint, type LocalEndpointOptions } from "./local.ts";
 async function openLocal(root: string, options: Partial<LocalEndpointOptions> = {}): Promise<LocalEndpoint> {
   return await LocalEndpoint.open({
     root,
-    excludes: [],
+    rules: NO_RULES,
     nativePath: await nativePath(),
     clock: systemClock,
     ...options,

@@ -1,5 +1,6 @@
 /** Tests of a replica behind a connection: what goes through, what is split, what is refused. @module */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { NO_RULES } from "../core/ignore.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { FAKE_FACTS, FakeEndpoint } from "../../tests/support/fake_endpoint.ts";
 import { connectedPair } from "../../tests/support/pipes.ts";
@@ -27,7 +28,7 @@ async function connect(
     opened.push(root);
     return Promise.resolve(local);
   }, { clock, cwd: "/home/u", ...options });
-  const opening = { root: options.root ?? "/srv/a", excludes: options.excludes ?? [], clock };
+  const opening = { root: options.root ?? "/srv/a", rules: { ...NO_RULES, excludes: options.excludes ?? [] }, clock };
   try {
     return { remote: await RemoteEndpoint.open(left, opening, options.peer ?? null), serving, opened, clock };
   } catch (error) {
@@ -189,7 +190,8 @@ Deno.test("a root that was opened is not opened again, and another protocol not 
   const { left, right } = connectedPair();
   const serving = serveEndpoint(right, () => Promise.resolve(new FakeEndpoint()), { clock, cwd: "/" });
   const caller = new Caller(left, { clock });
-  const open = (protocol: string) => caller.call("open", { head: { protocol, root: "/a", excludes: [] }, items: [] });
+  const open = (protocol: string) =>
+    caller.call("open", { head: { protocol, root: "/a", rules: NO_RULES }, items: [] });
   await assertRejects(() => open("0123456789abcdef"), ProtocolError, "its protocol must be");
   await open(PROTOCOL_HASH);
   await assertRejects(() => open(PROTOCOL_HASH), ProtocolError, "one is open");
@@ -208,7 +210,7 @@ Deno.test("an endpoint that is opened while the connection ends is disposed of",
     return slow.promise;
   }, { clock, cwd: "/" });
   const abort = new AbortController();
-  const opening = RemoteEndpoint.open(left, { root: "/a", excludes: [], clock, signal: abort.signal });
+  const opening = RemoteEndpoint.open(left, { root: "/a", rules: NO_RULES, clock, signal: abort.signal });
   await begun.promise;
   abort.abort(new Error("stop"));
   await assertRejects(() => opening, Error, "stop");

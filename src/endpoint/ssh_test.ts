@@ -1,5 +1,6 @@
 /** Tests of the doors pipe and ssh with real processes and a real sshd. @module */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { NO_RULES } from "../core/ignore.ts";
 import { isAlive } from "../../tests/support/procfs.ts";
 import { type Sshd, type SshdOptions, startSshd } from "../../tests/support/sshd.ts";
 import { nativePath } from "../../tests/support/native_build.ts";
@@ -32,7 +33,7 @@ async function withHost(body: (host: Host) => Promise<void>, options: SshdOption
       host: sshd.host,
       sshCommand: sshd.sshCommand,
       root: "/srv/x",
-      excludes: [],
+      rules: NO_RULES,
       self,
       nativePath: await nativePath(),
       clock: systemClock,
@@ -241,7 +242,7 @@ for (const [stderr, advice] of COMPLAINTS) {
 
 Deno.test("connectPipe() starts a filter here, and says what it said when it is something else", () =>
   withHost(async ({ self }) => {
-    const options = { root: "/srv/y", excludes: [], clock: systemClock };
+    const options = { root: "/srv/y", rules: NO_RULES, clock: systemClock };
     const endpoint = await connectPipe({ ...options, command: self.path, args: ["filter"] });
     assertEquals(endpoint.facts.root, "/srv/y");
     const pid = await filterPid(endpoint);

@@ -12,7 +12,7 @@ import { joinPath, type RelPath } from "../core/path.ts";
 import type { Counter } from "./counter.ts";
 import { errnoName, lookReason } from "./errno.ts";
 import type { Looker, OwnerNaming, Sighting } from "./looker.ts";
-import type { RawListed, RawStat } from "./native_format.ts";
+import { KIND, type RawListed, type RawStat } from "./native_format.ts";
 import { observeListed, type OwnerOf } from "./observe.ts";
 import type { RawListing, Watcher } from "./watcher.ts";
 
@@ -39,7 +39,7 @@ export function visibleEntries(
   const out: { path: RelPath; entry: RawListed }[] = [];
   for (const entry of raw.entries) {
     const path = joinPath(raw.path, entry.name);
-    if (!ignore.isIgnored(path)) out.push({ path, entry });
+    if (!ignore.isIgnored(path, entry.stat.kind === KIND.dir)) out.push({ path, entry });
   }
   return out;
 }

@@ -181,7 +181,7 @@ export class Reporter {
 
   #takeDirty(names: readonly RawDirty[]): void {
     for (const { path, bits } of names) {
-      if (this.#isIgnored(path)) continue;
+      if (this.#isIgnored(path, null)) continue;
       if ((bits & DIRTY.whole) !== 0) this.#outbox.rescan(path, "too many changes in one directory");
       if (path === ROOT) continue; // the root itself is nobody's to synchronise
       this.#settle.mark(path, bits & ~DIRTY.whole);
@@ -191,7 +191,7 @@ export class Reporter {
 
   #takeMove(move: Move, isDir: boolean): void {
     const { from, to } = move;
-    const hidden = { from: this.#isIgnored(from), to: this.#isIgnored(to) };
+    const hidden = { from: this.#isIgnored(from, isDir), to: this.#isIgnored(to, isDir) };
     if (hidden.from && hidden.to) return;
     if (hidden.to) {
       if (isDir) this.#watcher?.drop(to);
@@ -211,13 +211,13 @@ export class Reporter {
   }
 
   #takeMount(path: RelPath): void {
-    if (path === ROOT || this.#isIgnored(path)) return;
+    if (path === ROOT || this.#isIgnored(path, null)) return;
     this.#settle.mark(path, DIRTY.attrib | LOOK_DEEP);
     this.#outbox.rescan(path, "a mount came or went");
   }
 
-  #isIgnored(path: RelPath): boolean {
-    return isOwn(path) || this.#parts.ignore.isIgnoredDeep(path);
+  #isIgnored(path: RelPath, isDir: boolean | null): boolean {
+    return isOwn(path) || this.#parts.ignore.isIgnoredDeep(path, isDir);
   }
 
   /** Adds both names of each rename to a batch; a rename of a path that psync changes now waits. */
@@ -296,6 +296,10 @@ export class Reporter {
   #judgeOne({ due, sighting }: Look): boolean {
     const { path, bits } = due;
     const { kind, began } = sighting.observation;
+    // An event does not tell of every name whether it is one of a directory.
+    if (kind === "present" && this.#parts.ignore.isIgnored(path, sighting.stat?.kind === KIND.dir)) {
+      return this.#finish(path, false);
+    }
     // Who was told of a later state has no use for this one; what came after that has its own event.
     if (this.#parts.known.isOutdated(path, began)) {
       this.#finish(path, false);

@@ -5,7 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import type { EndpointEvent } from "../core/endpoint.ts";
-import { compileIgnore } from "../core/ignore.ts";
+import { compileIgnore, NO_RULES } from "../core/ignore.ts";
 import { parentOf, parseRelPath, type RelPath, ROOT } from "../core/path.ts";
 import { KnownStamps } from "./known_stamps.ts";
 import type { SightOptions } from "./looker.ts";
@@ -35,7 +35,7 @@ class Scene {
     this.reporter = new Reporter({
       clock: this.clock,
       known: this.known,
-      ignore: compileIgnore(["\\.tmp$"]),
+      ignore: compileIgnore({ ...NO_RULES, excludes: ["\\.tmp$"] }),
       looker: { look: (paths, options) => Promise.resolve(paths.map((path) => this.#look(path, options))) },
     });
     this.reporter.attach({ list: (dirs) => Promise.resolve(dirs.map((dir) => this.#list(dir))), drop: () => {} });

@@ -19,7 +19,7 @@ import type {
   SupplyResult,
 } from "../core/endpoint.ts";
 import type { Entry, Owner, Stamp } from "../core/entry.ts";
-import { OWN_DIR } from "../core/ignore.ts";
+import { OWN_DIR, type PathRules } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
 import {
   decodeBytes,
@@ -143,6 +143,7 @@ const reason = oneOf([
   "too-large",
   "io",
   "skipped",
+  "excluded",
 ]);
 
 const owner: Codec<Owner> = struct<Owner>({ user: text(256), group: text(256) });
@@ -304,7 +305,11 @@ export interface OpenRequest extends EndpointOptions {
 export const openRequest: Codec<OpenRequest> = struct<OpenRequest>({
   protocol: text(64),
   root: text(PATH_MAX_BYTES),
-  excludes: list(text(PATH_MAX_BYTES), EXCLUDES_MAX),
+  rules: struct<PathRules>({
+    excludes: list(text(PATH_MAX_BYTES), EXCLUDES_MAX),
+    tempfiles: list(text(PATH_MAX_BYTES), EXCLUDES_MAX),
+    rsyncExcludes: list(text(PATH_MAX_BYTES), EXCLUDES_MAX),
+  }),
 });
 
 /** The answer to the first request. */

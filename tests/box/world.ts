@@ -8,7 +8,7 @@
 import { isBelow, type RelPath } from "../../src/core/path.ts";
 import { otherSide, type Side } from "../../src/core/problem.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
-import { compileIgnore } from "../../src/core/ignore.ts";
+import { compileIgnore, NO_RULES } from "../../src/core/ignore.ts";
 import type { PairSettings } from "../../src/brain/context.ts";
 import { Pair } from "../../src/brain/pair.ts";
 import type { Report } from "../../src/brain/report.ts";
@@ -117,7 +117,7 @@ export class World {
       archive: this.archive,
       status: this.status,
       report: silent,
-      ignore: compileIgnore([]),
+      ignore: compileIgnore(NO_RULES),
       clock: this.clock,
       offsetNs: 0n,
       settings: { force: false, skipInitialSync: false, run: ++this.#run, ...settings },

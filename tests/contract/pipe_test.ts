@@ -3,6 +3,7 @@
  * @module
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { NO_RULES, type PathRules } from "../../src/core/ignore.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { EndpointLostError, SetupError } from "../../src/base/errors.ts";
 import { connectPipe } from "../../src/endpoint/pipe.ts";
@@ -21,11 +22,11 @@ async function filterArgs(only?: string): Promise<string[]> {
 
 async function open(
   root: string,
-  options: { excludes?: readonly string[]; only?: string } = {},
+  options: { rules?: PathRules; only?: string } = {},
 ): Promise<RemoteEndpoint> {
   return await connectPipe({
     root,
-    excludes: options.excludes ?? [],
+    rules: options.rules ?? NO_RULES,
     command: Deno.execPath(),
     args: await filterArgs(options.only),
     clock: systemClock,
@@ -53,7 +54,7 @@ async function started(root: string) {
   assertEquals(new TextDecoder().decode(value), MAGIC_LINE);
   reader.releaseLock();
   const { RemoteEndpoint } = await import("../../src/endpoint/remote.ts");
-  const endpoint = await RemoteEndpoint.open(streams, { root, excludes: [], clock: systemClock });
+  const endpoint = await RemoteEndpoint.open(streams, { root, rules: NO_RULES, clock: systemClock });
   return { child, endpoint, writer: streams.writer, pids: childrenOf(child.pid) };
 }
 

@@ -2,6 +2,7 @@
  * The contract of an endpoint, kept by a real `psync filter` that was copied over a real ssh.
  * @module
  */
+import { NO_RULES } from "../../src/core/ignore.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import type { SelfFile } from "../../src/endpoint/deploy.ts";
 import { connectSsh } from "../../src/endpoint/ssh.ts";
@@ -25,7 +26,7 @@ endpointSuite("ssh", (root, options) =>
     host: sshd.host,
     sshCommand: sshd.sshCommand,
     root,
-    excludes: options?.excludes ?? [],
+    rules: options?.rules ?? NO_RULES,
     self,
     clock: systemClock,
   }));

@@ -6,6 +6,7 @@
  * @module
  */
 import { systemClock } from "../../src/base/clock.ts";
+import { NO_RULES } from "../../src/core/ignore.ts";
 import type { Endpoint, EndpointEvent, EndpointOptions, Listing, Move } from "../../src/core/endpoint.ts";
 import type { DirEntry, FileEntry, LinkEntry } from "../../src/core/entry.ts";
 import { printLock, printPair } from "../../src/core/marks.ts";
@@ -173,7 +174,10 @@ export class World implements AsyncDisposable {
     const tree = await TempTree.make(options.shape);
     try {
       if (options.script !== undefined) await tree.sh(options.script);
-      const world = new World(tree, await open(tree.path, { excludes: options.excludes ?? [] }));
+      const world = new World(
+        tree,
+        await open(tree.path, { rules: { ...NO_RULES, excludes: options.excludes ?? [] } }),
+      );
       await world.endpoint.adopt({ pair: PAIR, lock: lockOf(world.endpoint, 1), oldLock: null });
       await world.watchAll();
       return world;

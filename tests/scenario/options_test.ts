@@ -50,12 +50,12 @@ Deno.test("-e leaves alone what matches, in any case, anywhere in the path, on b
   assert(!/Conflict|Not sync/.test(psync.text), psync.text);
 });
 
-Deno.test("without -e nothing is excluded but what is psync's own", async () => {
+Deno.test("without -e and -t nothing is left alone but scratch and what is psync's own", async () => {
   await using scene = await Scene.make({
     left: { ".git": { x: "1" }, "f~": "2", ".#lock": "3", "a.tmp": "4", "b.psync.ignore": "5" },
   });
   assertEquals((await scene.run("-s")).code, 0);
-  assertEquals(await scene.right.sh("ls -A"), ".#lock\n.git\n.psync\na.tmp\nf~\n");
+  assertEquals(await scene.right.sh("ls -A"), ".git\n.psync\na.tmp\nf~\n");
 });
 
 for (const [door, options] of Object.entries(DOORS)) {

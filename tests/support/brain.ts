@@ -9,7 +9,7 @@ import { Pair, type PairOptions } from "../../src/brain/pair.ts";
 import type { Report } from "../../src/brain/report.ts";
 import { Status } from "../../src/brain/status.ts";
 import type { Entry, Stamp } from "../../src/core/entry.ts";
-import { compileIgnore } from "../../src/core/ignore.ts";
+import { compileIgnore, NO_RULES } from "../../src/core/ignore.ts";
 import type { AbsentObservation, Observation, PresentObservation } from "../../src/core/observation.ts";
 import type { RelPath } from "../../src/core/path.ts";
 import { newStamp } from "./entries.ts";
@@ -93,7 +93,7 @@ export function pairParts(given: Partial<PairOptions> = {}): PairParts {
     archive: parts.archive,
     status: new Status(report),
     report,
-    ignore: compileIgnore([]),
+    ignore: compileIgnore(NO_RULES),
     clock: parts.clock,
     offsetNs: 0n,
     settings: { force: false, skipInitialSync: false, run: 1 },

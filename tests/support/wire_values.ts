@@ -194,7 +194,11 @@ export const event: fc.Arbitrary<EndpointEvent> = fc.oneof(
 export const messages = {
   open: {
     request: {
-      head: fc.record({ protocol: fc.stringMatching(/^[0-9a-f]{16}$/), root: text, excludes: fc.array(text) }),
+      head: fc.record({
+        protocol: fc.stringMatching(/^[0-9a-f]{16}$/),
+        root: text,
+        rules: fc.record({ excludes: fc.array(text), tempfiles: fc.array(text), rsyncExcludes: fc.array(text) }),
+      }),
       items: fc.constant([]),
     },
     reply: { head: facts, items: fc.constant([]) },
