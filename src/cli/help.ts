@@ -20,6 +20,7 @@ Examples:
   psync -r nas /srv/a /srv/a            the same, with the host as an option
   psync -n /srv/a nas:/srv/a            only say what a first sync would do
   psync -s /srv/a nas:/srv/a            sync once, then end (for cron)
+  psync run web                         as ~/.config/psync/web.toml says
   psync -e '/node_modules$' -e '\\.tmp$' a b
                                         leave some paths alone
 
@@ -39,6 +40,9 @@ side, and the loser of a conflict, is kept in .psync/trash of its root:
 
   psync conflicts [LEFT RIGHT]           list conflicts, and decide them
   psync trash list|restore|empty [PATH]  see --help behind each of the two
+
+psync run NAME does what NAME.toml in ~/.config/psync or /etc/psync says; psync
+config show NAME prints what is in force and where each value comes from.
 
 Exit codes:
   0  fine, or ended by Ctrl-C or SIGTERM while it ran

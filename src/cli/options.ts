@@ -1,29 +1,31 @@
 /**
- * The command line: what may be written, and what it means.
+ * The command line: what may be written.
  *
- * The one definition from which parsing and the option list of `--help` (help.ts) are made. Does
- * not print, exit, or touch a disk. Called by run.ts with arguments decoded as names are.
+ * The one definition from which parsing and the option list of `--help` (help.ts), the man page and
+ * the completions are made. Does not print, exit, or touch a disk. What the words mean is said by
+ * command_line.ts.
  * @module
  */
-import { formatMessage, type Message, message, option, parse } from "@optique/core";
+import { formatMessage, type Message, message, negatableFlag, option, parse } from "@optique/core";
 import { argument, multiple, object, optional, type OptionErrorOptions, string, type ValueParser } from "@optique/core";
 import { UsageError } from "../base/errors.ts";
-import { parseSettings, type Settings } from "../config/settings.ts";
+import type { Given } from "../config/given.ts";
 import { showPath } from "../core/path.ts";
 import { normalizeTokens } from "./tokens.ts";
 
 /** How much is logged: 0 warnings, 1 what changes, 2 each decision, 3 everything. */
 export type DebugLevel = 0 | 1 | 2 | 3;
 
-/** What the user asks for. */
-export type Command =
-  | { readonly kind: "help" }
-  | { readonly kind: "version" }
-  | { readonly kind: "session"; readonly settings: Settings; readonly debugLevel: DebugLevel };
-
-/** Where relative roots start; null where the working directory is gone. */
-export interface CommandContext {
-  readonly cwd: string | null;
+/** What a command line says, word by word. */
+export interface Flags {
+  readonly given: Given;
+  /** What is no option: roots, or the name of a configuration. */
+  readonly operands: readonly string[];
+  /** From `--config`. */
+  readonly config: string | null;
+  readonly checksum: boolean;
+  readonly help: boolean;
+  readonly version: boolean;
 }
 
 /** The levels of `-d`. */
@@ -77,9 +79,17 @@ name that is none. Instead of the list below; an empty one switches that off. Ma
     })),
   }),
   how: object("How to run", {
-    dryRun: flag("-n", "--dry-run", message`Print what the first sync would do, one line a path, and change nothing.`),
-    syncOnly: flag("-s", "--sync-only", message`Sync once, then end.`),
-    skipInitialSync: flag(
+    config: optional(option("--config", string({ metavar: "FILE" }), {
+      errors: sayings("--config", "FILE"),
+      description: message`Take what is not said here from this file (TOML; its keys are the long options).`,
+    })),
+    dryRun: toggle(
+      "-n",
+      "--dry-run",
+      message`Print what the first sync would do, one line a path, and change nothing.`,
+    ),
+    syncOnly: toggle("-s", "--sync-only", message`Sync once, then end.`),
+    skipInitialSync: toggle(
       "-k",
       "--skip-initial-sync",
       message`Leave what differs now as it is, listed, until one side changes it.`,
@@ -89,12 +99,19 @@ name that is none. Instead of the list below; an empty one switches that off. Ma
       description: message`An option for every rsync, such as --bwlimit=2M or --compress; only what changes how bytes \
 travel is taken. May be repeated.`,
     })),
-    force: flag(
+    force: toggle(
       "-f",
       "--force",
       message`Release the removals that an earlier run held back, and remove folders in which the other \
 side has something unknown (it goes to the trash).`,
     ),
+  }),
+  only: object("Of single commands", {
+    checksum: flag("-c", "--checksum", message`check, runcheck: compare contents as well, by their SHA-256.`),
+    logFile: optional(option("--log-file", string({ metavar: "FILE" }), {
+      errors: sayings("--log-file", "FILE"),
+      description: message`start: write to this file.`,
+    })),
   }),
   talk: object("What to say", {
     debug: optional(option("-d", "--debug", LEVEL, {
@@ -107,31 +124,41 @@ side has something unknown (it goes to the trash).`,
 }, { errors: { suggestions: nearMiss } });
 
 /**
- * Reads a command line. `--help` and `--version` win over all that is wrong with the roots.
+ * Reads the words of a command line, those behind a command's name.
  * @throws {UsageError} in one line that names what is wrong and says what to do.
  */
-export function parseCommand(args: readonly string[], context: CommandContext): Command {
+export function parseFlags(args: readonly string[]): Flags {
   const result = parse(PARSER, normalizeTokens(args));
   if (!result.success) throw new UsageError(oneSentence(result.error));
-  const { what, how, talk } = result.value;
-  if (talk.help) return { kind: "help" };
-  if (talk.version) return { kind: "version" };
-  const { left, right } = takeRoots(what.roots, what);
-  const { extra, ...modes } = how;
-  const settings = parseSettings({
-    left,
-    right,
-    remoteHost: what.remoteHost ?? null,
-    sshCommand: what.ssh ?? null,
-    excludes: what.excludes,
-    tempfiles: what.tempfiles.length === 0 ? null : what.tempfiles,
-    rsyncExcludes: what.rsyncExcludes,
-    rsyncExtra: extra,
-    cwd: context.cwd ?? "/",
-    ...modes,
-  });
-  if (context.cwd === null) refuseRelative(settings);
-  return { kind: "session", settings, debugLevel: talk.debug ?? 0 };
+  const { what, how, only, talk } = result.value;
+  const given = {
+    left: what.srcroot,
+    right: what.dstroot,
+    "remote-host": what.remoteHost,
+    ssh: what.ssh,
+    excludes: listed(what.excludes),
+    "rsync-excludes": listed(what.rsyncExcludes),
+    tempfiles: listed(what.tempfiles),
+    extra: listed(how.extra),
+    "dry-run": how.dryRun,
+    "sync-only": how.syncOnly,
+    "skip-initial-sync": how.skipInitialSync,
+    force: how.force,
+    "log-file": only.logFile,
+    debug: talk.debug,
+  };
+  return {
+    given: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as Given,
+    operands: what.roots,
+    config: how.config ?? null,
+    checksum: only.checksum,
+    help: talk.help,
+    version: talk.version,
+  };
+}
+
+function listed(values: readonly string[]): readonly string[] | undefined {
+  return values.length === 0 ? undefined : values;
 }
 
 /** What is said where an option lacks its value, or is there twice. */
@@ -150,38 +177,18 @@ export function flag(short: `-${string}`, long: `--${string}`, description: Mess
   return option(short, long, { description, errors: sayings(long, "") });
 }
 
-/** The roots as operands, as options, or one of each: what is no option is taken from the operands in order. */
-function takeRoots(
-  operands: readonly string[],
-  { srcroot, dstroot }: { readonly srcroot: string | undefined; readonly dstroot: string | undefined },
-): { readonly left: string; readonly right: string } {
-  const rest = [...operands];
-  const left = srcroot ?? rest.shift();
-  const right = dstroot ?? rest.shift();
-  const more = rest;
-  if (left === undefined) {
-    throw new UsageError(
-      `Cannot start without LEFT and RIGHT: write "psync LEFT RIGHT"; "psync --help" shows examples`,
-    );
-  }
-  if (right === undefined) {
-    throw new UsageError(`Cannot start without RIGHT: found only "${showPath(left)}"; write "psync LEFT RIGHT"`);
-  }
-  if (more.length > 0) {
-    throw new UsageError(
-      `Cannot use "${showPath(more[0]!)}" as a third root: two are joined; quote a path that holds spaces`,
-    );
-  }
-  return { left, right };
-}
-
-/** Without a working directory only absolute roots mean something on this host. */
-function refuseRelative(settings: Settings): void {
-  const here = settings.remoteHost === null ? [settings.left, settings.right] : [settings.left];
-  const relative = here.find((root) => !root.startsWith("/"));
-  if (relative !== undefined) {
-    throw new UsageError(`Cannot use "${showPath(relative)}": the working directory is gone; write the whole path`);
-  }
+/** A switch that a file may set, and that can be unset: left out it is undefined. */
+function toggle(short: `-${string}`, long: `--${string}`, description: Message) {
+  const line = (text: string): Message => [{ type: "text", text }];
+  const negative = `--no-${long.slice(2)}` as const;
+  return optional(negatableFlag({ positive: [short, long], negative: [negative] }, {
+    description,
+    errors: {
+      duplicate: line(`Cannot use "${long}" twice: keep one of the two`),
+      conflict: line(`Cannot use both "${long}" and "${negative}": keep one of the two`),
+      unexpectedValue: (name, value) => line(`Cannot give "${name}" the value "${showPath(value)}": write it alone`),
+    },
+  }));
 }
 
 /** Short options are too short to be near to anything. */

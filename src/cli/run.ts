@@ -9,13 +9,15 @@
 import type { Clock } from "../base/clock.ts";
 import { PsyncError } from "../base/errors.ts";
 import type { Report } from "../brain/report.ts";
+import type { ConfigName } from "../config/file.ts";
+import type { ConfigFile } from "../config/given.ts";
 import type { Settings } from "../config/settings.ts";
 import { type EndSignal, exitCodeOf } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
 import { oneLine } from "./format.ts";
 import type { ManageIo } from "./manage.ts";
 import type { ManageCommand } from "./manage_options.ts";
-import type { Command } from "./options.ts";
+import type { Command } from "./command_line.ts";
 import { Stopping } from "./stopping.ts";
 import { type Stream, Terminal } from "./terminal.ts";
 
@@ -33,6 +35,7 @@ export interface Process {
   /** Where the user stands; null where that directory is gone. */
   readonly cwd: string | null;
   readonly pid: number;
+  readonly env: { get(name: string): string | undefined };
   readonly stdout: Stream;
   readonly stderr: Stream;
   /** Whether psync was started from a terminal, which can be hung up. */
@@ -116,17 +119,27 @@ class Run {
     if (args[0] === "conflicts" || args[0] === "trash") return await this.#runManage(args);
     // The parser takes longer to load than all the rest.
     if (args.length === 1 && args[0] === "--version") return await this.#printVersion();
-    const { parseCommand } = await import("./options.ts");
-    const command = parseCommand(args, { cwd });
+    const { mayNeedConfig, parseCommand } = await import("./command_line.ts");
+    const loadConfig = mayNeedConfig(args) ? await this.#configLoader() : null;
+    const command = parseCommand(args, { cwd, loadConfig });
     switch (command.kind) {
       case "help":
         await this.#print((await import("./help.ts")).helpText().trimEnd());
         return 0;
       case "version":
         return await this.#printVersion();
+      case "config.show":
+        await this.#print((await import("./config_text.ts")).configText(command));
+        return 0;
       case "session":
         return await this.#runSession(command);
     }
+  }
+
+  async #configLoader(): Promise<(name: ConfigName) => ConfigFile> {
+    const { configDirs, loadConfig } = await import("../config/file.ts");
+    const { cwd, env } = this.#process;
+    return (name) => loadConfig(name, { cwd, dirs: configDirs(env) });
   }
 
   async #runManage(args: readonly string[]): Promise<number> {

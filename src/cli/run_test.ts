@@ -15,6 +15,7 @@ type Session = (settings: Settings, context: SessionContext) => Promise<{ readon
 
 /** A process that is none: its session is a function, its signals are calls. */
 class FakeProcess implements Process {
+  readonly env = new Map<string, string>();
   readonly clock = new FakeClock();
   readonly pid = 7;
   readonly canRedraw = false;

@@ -33,6 +33,9 @@ export function systemProcess(): Process {
       }
     },
     pid: Deno.pid,
+    get env() {
+      return readEnvironment();
+    },
     clock: systemClock,
     stdout: streamOf(Deno.stdout, systemClock),
     stderr: streamOf(Deno.stderr, systemClock),

@@ -12,6 +12,7 @@ import { showPath } from "../core/path.ts";
 const TAKES_VALUE = new Set([
   ...["-r", "--remote-host", "--ssh", "--srcroot", "--dstroot"],
   ...["-e", "--excludes", "-t", "--tempfiles", "--rsync-excludes", "-x", "--extra"],
+  ...["--config", "--log-file"],
 ]);
 
 /** Options that psync does not have and users of its kin look for, with what to write instead. */
@@ -32,7 +33,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 /** `-d`, alone or at the end of a bundle of switches. */
-const BARE_DEBUG = /^-[nskfh]*d$/;
+const BARE_DEBUG = /^-[nskfhc]*d$/;
 
 /** The level that `-d` alone stands for. */
 const BARE_DEBUG_LEVEL = "2";

@@ -5,7 +5,7 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
-import { compileIgnore, DEFAULT_TEMPFILES, type PathRules } from "../core/ignore.ts";
+import { compileIgnore, type PathRules } from "../core/ignore.ts";
 import { parseRsyncExtra, type RsyncExtra } from "./rsync_extra.ts";
 import { type Operands, parseTargets, type Targets } from "./targets.ts";
 
@@ -37,8 +37,8 @@ export interface RawSettings extends Operands, Modes {
   readonly cwd: string;
   readonly sshCommand: string | null;
   readonly excludes: readonly string[];
-  /** null: the defaults; empty patterns stand for none. */
-  readonly tempfiles: readonly string[] | null;
+  /** Empty patterns stand for none. */
+  readonly tempfiles: readonly string[];
   readonly rsyncExcludes: readonly string[];
   readonly rsyncExtra: readonly string[];
 }
@@ -49,7 +49,7 @@ export interface RawSettings extends Operands, Modes {
  */
 export function parseSettings(raw: RawSettings): Settings {
   const targets = parseTargets(raw);
-  const tempfiles = raw.tempfiles?.filter((pattern) => pattern !== "") ?? DEFAULT_TEMPFILES;
+  const tempfiles = raw.tempfiles.filter((pattern) => pattern !== "");
   const rules = { excludes: raw.excludes, tempfiles, rsyncExcludes: raw.rsyncExcludes };
   compileIgnore(rules);
   const rsync = parseRsyncExtra(raw.rsyncExtra);

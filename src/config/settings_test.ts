@@ -1,6 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../base/errors.ts";
-import { DEFAULT_TEMPFILES } from "../core/ignore.ts";
 import { NO_EXTRA } from "./rsync_extra.ts";
 import { parseSettings, type RawSettings } from "./settings.ts";
 
@@ -11,7 +10,7 @@ const RAW: RawSettings = {
   cwd: "/w",
   sshCommand: null,
   excludes: [],
-  tempfiles: null,
+  tempfiles: ["t$", ""],
   rsyncExcludes: [],
   rsyncExtra: [],
   dryRun: false,
@@ -27,7 +26,7 @@ Deno.test("parseSettings() joins the roots with everything else", () => {
     remoteHost: "h",
     cwd: "/w",
     sshCommand: "ssh -p 1",
-    rules: { excludes: ["x$"], tempfiles: DEFAULT_TEMPFILES, rsyncExcludes: [] },
+    rules: { excludes: ["x$"], tempfiles: ["t$"], rsyncExcludes: [] },
     rsync: NO_EXTRA,
     dryRun: false,
     syncOnly: true,

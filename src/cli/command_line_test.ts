@@ -1,10 +1,13 @@
 import { assertEquals, assertLess, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { UsageError } from "../base/errors.ts";
 import type { Settings } from "../config/settings.ts";
+import { configText } from "./config_text.ts";
 import { helpText } from "./help.ts";
 import { NO_EXTRA } from "../config/rsync_extra.ts";
+import type { ConfigName } from "../config/file.ts";
+import type { ConfigFile, Given } from "../config/given.ts";
 import { DEFAULT_TEMPFILES, NO_RULES } from "../core/ignore.ts";
-import { type Command, parseCommand } from "./options.ts";
+import { type Command, mayNeedConfig, parseCommand } from "./command_line.ts";
 
 const RULES = { ...NO_RULES, tempfiles: DEFAULT_TEMPFILES };
 
@@ -20,6 +23,21 @@ const NOTHING: Settings = {
   syncOnly: false,
   skipInitialSync: false,
   force: false,
+};
+
+/** What every name and path of a configuration gives here. */
+function loadConfig(name: ConfigName): ConfigFile {
+  const path = name.kind === "name" ? `/etc/psync/${name.name}.toml` : name.path;
+  const given: Given = { left: "/fa", right: "fh:/fb", force: true, excludes: ["f"], debug: 1 };
+  return { path, given, lines: new Map([["left", 1], ["force", 3]]) };
+}
+
+const FROM_FILE: Partial<Settings> = {
+  left: "/fa",
+  right: "/fb",
+  remoteHost: "fh",
+  force: true,
+  rules: { ...RULES, excludes: ["f"] },
 };
 
 function session(settings: Partial<Settings>, debugLevel: 0 | 1 | 2 | 3 = 0): Command {
@@ -63,6 +81,15 @@ const ACCEPTED: readonly (readonly [string, Command])[] = [
   ["--debug=0 /a /b", session({}, 0)],
   ["-sd /a /b", session({ syncOnly: true }, 2)],
   ["-- -a -b", session({ left: "-a", right: "-b" })],
+  ["--config w.toml", session(FROM_FILE, 1)],
+  ["run web", session(FROM_FILE, 1)],
+  ["run --config=w.toml", session(FROM_FILE, 1)],
+  ["run /a /b", session({})],
+  ["--config w.toml /a /b", session({ force: true, rules: { ...RULES, excludes: ["f"] } }, 1)],
+  ["run web --no-force -e x -d0", session({ ...FROM_FILE, force: false, rules: { ...RULES, excludes: ["x"] } }, 0)],
+  ["run web -t  -n", session({ ...FROM_FILE, dryRun: true, rules: { ...NO_RULES, excludes: ["f"] } }, 1)],
+  ["--no-sync-only /a /b", session({})],
+  ["run --help", { kind: "help" }],
   ["--help", { kind: "help" }],
   ["-h h:a b c", { kind: "help" }],
   ["--version -e (", { kind: "version" }],
@@ -70,12 +97,12 @@ const ACCEPTED: readonly (readonly [string, Command])[] = [
 
 Deno.test("parseCommand() reads every option in each of its forms", () => {
   for (const [line, expected] of ACCEPTED) {
-    assertEquals(parseCommand(line.split(" "), { cwd: "/w" }), expected, line);
+    assertEquals(parseCommand(line.split(" "), { cwd: "/w", loadConfig }), expected, line);
   }
 });
 
 Deno.test("parseCommand() keeps bytes that are no text", () => {
-  const command = parseCommand(["\udcff", "b\udc80\n"], { cwd: "/w" });
+  const command = parseCommand(["\udcff", "b\udc80\n"], { cwd: "/w", loadConfig });
   assertEquals(command, session({ left: "\udcff", right: "b\udc80\n" }));
 });
 
@@ -95,6 +122,14 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["-x --delete /a /b", `Cannot hand "--delete" on to rsync: psync itself carries removals over`],
   ["--bwlimit=3 /a /b", `psync takes "-x --bwlimit=RATE"`],
   ["--srcroot=/a /b /c", `Cannot use "/c" as a third root`],
+  ["run", "Cannot start without LEFT and RIGHT"],
+  ["--config w.toml /a /b /c", `Cannot use "/c" as a third root`],
+  ["-f --no-force /a /b", `Cannot use both "--force" and "--no-force"`],
+  ["--no-force=1 /a /b", `Cannot give "--no-force" the value "1"`],
+  ["config", `write "psync config show"`],
+  ["config edit", `write "psync config show"`],
+  ["-c /a /b", `Cannot use "--checksum" here`],
+  ["--log-file x /a /b", `Cannot use "--log-file" here`],
   ["--srcroot=/a", "Cannot start without RIGHT"],
   ["--dry-run=1 /a /b", `Cannot give "--dry-run" the value "1"`],
   ["/a /b -r", `Cannot use "--remote-host" alone: write "--remote-host HOST"`],
@@ -113,15 +148,22 @@ const REFUSED: readonly (readonly [string, string])[] = [
 Deno.test("parseCommand() refuses each wrong line in one line that names it", () => {
   for (const [line, words] of REFUSED) {
     const args = line === "" ? [] : line.split(" ");
-    const error = assertThrows(() => parseCommand(args, { cwd: "/w" }), UsageError, undefined, line);
+    const error = assertThrows(() => parseCommand(args, { cwd: "/w", loadConfig }), UsageError, undefined, line);
     assertStringIncludes(error.message, words, line);
     assertMatch(error.message, /^[A-Z][^\n]*[^.\n]$/);
   }
 });
 
 Deno.test("parseCommand() needs a working directory only for relative roots on this host", () => {
-  assertEquals(parseCommand(["/a", "h:b"], { cwd: null }), session({ remoteHost: "h", right: "b", cwd: "/" }));
-  assertThrows(() => parseCommand(["/a", "b"], { cwd: null }), UsageError, `"b": the working directory is gone`);
+  assertEquals(
+    parseCommand(["/a", "h:b"], { cwd: null, loadConfig: null }),
+    session({ remoteHost: "h", right: "b", cwd: "/" }),
+  );
+  assertThrows(
+    () => parseCommand(["/a", "b"], { cwd: null, loadConfig: null }),
+    UsageError,
+    `"b": the working directory is gone`,
+  );
 });
 
 Deno.test("helpText() fits 80 columns and tells examples, every option and exit code", () => {
@@ -152,4 +194,37 @@ Deno.test("helpText() fits 80 columns and tells examples, every option and exit 
   assertLess(text.indexOf("Examples:"), text.indexOf("What to sync:"));
   for (const code of [0, 1, 2, 3, 4, 5]) assertMatch(text, new RegExp(`^  ${code}  `, "m"));
   assertEquals(text.includes("filter"), false);
+});
+
+Deno.test("parseCommand() shows what is in force, and where each value comes from", () => {
+  const command = parseCommand(["config", "show", "web", "--no-force"], { cwd: "/w", loadConfig });
+  assertEquals(command.kind, "config.show");
+  if (command.kind !== "config.show") return;
+  assertEquals(configText(command).split("\n"), [
+    "# /etc/psync/web.toml",
+    `left = "/fa"  # /etc/psync/web.toml:1`,
+    `right = "fh:/fb"  # /etc/psync/web.toml`,
+    "# remote-host is not set  # default",
+    "# ssh is not set  # default",
+    `excludes = ["f"]  # /etc/psync/web.toml`,
+    "rsync-excludes = []  # default",
+    `tempfiles = ${JSON.stringify(DEFAULT_TEMPFILES).replaceAll(`","`, `", "`)}  # default`,
+    "extra = []  # default",
+    "dry-run = false  # default",
+    "sync-only = false  # default",
+    "skip-initial-sync = false  # default",
+    "force = false  # command line",
+    "# log-file is not set  # default",
+    "debug = 1  # /etc/psync/web.toml",
+  ]);
+});
+
+Deno.test("mayNeedConfig() says no where a session names its roots and no file", () => {
+  assertEquals([["/a", "/b"], ["-e", "x", "/a", "h:b"], []].map(mayNeedConfig), [false, false, false]);
+  assertEquals([["run", "web"], ["--config", "x"], ["-n", "--config=x"], ["config", "show"]].map(mayNeedConfig), [
+    true,
+    true,
+    true,
+    true,
+  ]);
 });
