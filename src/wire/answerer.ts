@@ -30,7 +30,7 @@ import type { Lane } from "./send_queue.ts";
 import { credit, type ErrorReply, errorReply } from "./values.ts";
 
 /** One request. The brain's end splits larger ones where it may. */
-const REQUEST_MAX_BYTES = 64 << 20;
+const REQUEST_MAX_BYTES = 32 << 20;
 
 /** All requests under way. */
 const REQUESTS_MAX_BYTES = 256 << 20;
@@ -158,9 +158,10 @@ export class Answerer {
     if (underWay.isWhole || underWay.name !== name) {
       throw new ProtocolError(`Cannot read request: id ${frame.id} is in use`);
     }
-    this.#requestBytes += frame.body.length;
-    if (this.#requestBytes > REQUESTS_MAX_BYTES) throw new ProtocolError("Cannot read request: too much is under way");
+    const before = underWay.assembly.sizeBytes;
     const message = underWay.assembly.add(frame);
+    this.#requestBytes += underWay.assembly.sizeBytes - before;
+    if (this.#requestBytes > REQUESTS_MAX_BYTES) throw new ProtocolError("Cannot read request: too much is under way");
     if (message === null) return;
     underWay.isWhole = true;
     this.#answer(frame.id, { underWay, message });

@@ -46,8 +46,11 @@ const CREDIT_STEP_BYTES = EVENT_WINDOW_BYTES >> 2;
 /** One event, however many parts it has. */
 const EVENT_MAX_BYTES = 256 << 20;
 
-/** One reply. A listing of 10 million names fits. */
-const REPLY_MAX_BYTES = 1 << 30;
+/** One reply. */
+const REPLY_MAX_BYTES = 256 << 20;
+
+/** Only listings are as large as the tree wants them: one of some million names fits. */
+const LISTING_MAX_BYTES = 1 << 30;
 
 /** So many requests are under way at once; further ones wait. */
 export const REQUESTS_MAX = 64;
@@ -114,7 +117,10 @@ export class Caller {
     const method = METHODS[name];
     const pending: Pending = {
       replyType: method.type | REPLY_BIT,
-      assembly: new Assembly(method.reply as Parts<unknown, unknown>, REPLY_MAX_BYTES),
+      assembly: new Assembly(
+        method.reply as Parts<unknown, unknown>,
+        name === "list" ? LISTING_MAX_BYTES : REPLY_MAX_BYTES,
+      ),
       settle: Promise.withResolvers<unknown>(),
     };
     const id = this.#newId();

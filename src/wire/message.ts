@@ -195,6 +195,9 @@ export function* encodeParts<H, I>(
   yield { frame: endFrame(writer), isLast: true };
 }
 
+/** What an item weighs beside its bytes: the smallest ones grow most when they become objects. */
+const ITEM_BYTES = 64;
+
 /** Gathers the parts of one message. */
 export class Assembly<H, I> {
   readonly #parts: Parts<H, I>;
@@ -204,13 +207,13 @@ export class Assembly<H, I> {
   #dir = bodyOf({ type: 0, id: 0, body: new Uint8Array(0) }).dir;
   #bytes = 0;
 
-  /** `maxBytes` bounds what a peer can make us hold for one message. */
+  /** `maxBytes` bounds what a peer can make us hold for one message: its bytes, and 64 for each item. */
   constructor(parts: Parts<H, I>, maxBytes: number) {
     this.#parts = parts;
     this.#maxBytes = maxBytes;
   }
 
-  /** How many bytes of bodies were taken. */
+  /** What was taken weighs so much. */
   get sizeBytes(): number {
     return this.#bytes;
   }
@@ -220,18 +223,24 @@ export class Assembly<H, I> {
    * @throws {ProtocolError} where it is malformed or too large.
    */
   add(frame: Frame): Message<H, I> | null {
-    this.#bytes += frame.body.length;
-    if (this.#bytes > this.#maxBytes) {
-      throw new ProtocolError(`Cannot read message of type ${frame.type}: it is larger than ${this.#maxBytes} bytes`);
-    }
+    this.#weigh(frame.type, frame.body.length);
     const reader = bodyOf(frame);
     reader.dir = this.#dir;
     const flags = reader.u8();
     if (flags > 1) reader.fail(`flags must be 0 or 1: found ${flags}`);
     this.#head ??= { value: this.#parts.head.read(reader) };
-    while (reader.left > 0) this.#items.push(this.#parts.item.read(reader));
+    while (reader.left > 0) {
+      this.#weigh(frame.type, ITEM_BYTES);
+      this.#items.push(this.#parts.item.read(reader));
+    }
     this.#dir = reader.dir;
     return flags === 1 ? null : { head: this.#head.value, items: this.#items };
+  }
+
+  #weigh(type: number, bytes: number): void {
+    this.#bytes += bytes;
+    if (this.#bytes <= this.#maxBytes) return;
+    throw new ProtocolError(`Cannot read message of type ${type}: it weighs more than ${this.#maxBytes} bytes`);
   }
 }
 
