@@ -12,6 +12,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { REPO } from "../support/binary.ts";
 import { startSshd } from "../support/sshd.ts";
 import { runOverFaults } from "./faulty_link.ts";
+import { runRecords, runSwaps } from "./hostile_records.ts";
 import { runTwoUsers } from "./two_users.ts";
 
 /** What the command line asks for. */
@@ -46,6 +47,8 @@ interface Proof {
 const PROOFS: Readonly<Record<string, Proof>> = {
   "two-users": { run: twoUsers, mustCount: "conflicts" },
   links: { run: links, mustCount: "faults struck" },
+  records: { run: (seed) => runRecords(seed, 500), mustCount: "processes fed" },
+  swaps: { run: (seed) => runSwaps(seed, 100_000), mustCount: "met the link" },
 };
 
 const USAGE = `torture ${Object.keys(PROOFS).join("|")} [--seeds N | --hours N] [--seed FIRST] [--ops N] ` +

@@ -1,0 +1,118 @@
+/**
+ * A filter that lies, as a program that is given to `--ssh`: NAME DIR HOST COMMAND...
+ *
+ * Honest about a small tree in memory until the attack's question comes; then it says what the attack
+ * says, and notes in DIR/came that the brain has taken it (`attacked`), or closed (`closed`).
+ * @module
+ */
+import { type Frame, FrameCutter } from "../../src/wire/frame.ts";
+import { MAGIC_LINE } from "../../src/wire/hello.ts";
+import { Assembly, FRAME, type MethodName, METHODS, type Parts } from "../../src/wire/message.ts";
+import { parseRelPath, ROOT } from "../../src/core/path.ts";
+import { FAKE_FACTS } from "../support/fake_endpoint.ts";
+import { answerAttacks, type Question } from "./hostile_answers.ts";
+import { rawFrame, replyBytes } from "./hostile_frames.ts";
+
+const [name, dir] = Deno.args as [string, string];
+const attack = answerAttacks().find((one) => one.name === name)!;
+const writer = Deno.stdout.writable.getWriter();
+const names = new Map<number, MethodName>(
+  Object.entries(METHODS).map(([method, { type }]) => [type, method as MethodName]),
+);
+const STAMP = { inode: 5n, birthNs: 1n, sizeBytes: 4, mtimeNs: 1n, ctimeNs: 1n };
+const THEIRS = parseRelPath("theirs");
+const DIR = { kind: "dir", mode: 0o755, owner: null, mtimeNs: 1n };
+const content = new TextEncoder().encode("text");
+const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content)).toHex();
+const FILE = { kind: "file", mode: 0o644, owner: null, sizeBytes: 4, mtimeNs: 1n, digest };
+const made = new Map<string, unknown>();
+let counter = 1;
+let hasAttacked = false;
+
+function present(path: string, part: object) {
+  return { kind: "present", path, began: ++counter, entry: FILE, stamp: STAMP, content: null, ...part };
+}
+
+function look(path: string): unknown {
+  if (path === ROOT) return present(path, { entry: DIR });
+  if (path === THEIRS) return present(path, { content });
+  if (made.has(path)) return present(path, { entry: made.get(path) });
+  return { kind: "absent", path, began: ++counter };
+}
+
+function list(path: string): unknown[] {
+  if (path !== ROOT) return [{ kind: "unlisted", path, self: look(path) }];
+  const head = { kind: "listed", path, self: look(path), began: ++counter, isWatched: true, hasIgnored: false };
+  return [head, { kind: "entry", entry: present(THEIRS, {}) }];
+}
+
+function commit(transition: { kind: string; path: string; entry?: unknown }): unknown {
+  if (transition.kind === "put") made.set(transition.path, transition.entry);
+  return { kind: "done", ended: ++counter, stamp: STAMP, kept: null, masked: false };
+}
+
+function answer({ name, items }: Question): { head: unknown; items: unknown[] } {
+  switch (name) {
+    case "open":
+      return { head: { ...FAKE_FACTS, isEmpty: false }, items: [] };
+    case "list":
+      return { head: null, items: items.flatMap((path) => list(path as string)) };
+    case "look":
+      return { head: null, items: items.map((path) => look(path as string)) };
+    case "commit":
+      return { head: null, items: items.map((item) => commit(item as { kind: string; path: string })) };
+    case "trashList":
+      return { head: { hasMore: false }, items: [] };
+    case "space":
+      return { head: { freeBytes: 1e12, totalBytes: 1e12 }, items: [] };
+    case "supply":
+      return { head: null, items: items.map((item) => ({ id: (item as { id: number }).id, kind: "supplied" })) };
+    case "prepare":
+      return { head: null, items: items.map((item) => ({ id: (item as { id: number }).id, stamp: null })) };
+    case "release":
+      return { head: { stable: [] }, items: [] };
+    default:
+      return { head: null, items: [] };
+  }
+}
+
+async function note(state: string): Promise<void> {
+  await Deno.writeTextFile(`${dir}/came`, `${state}\n`, { append: true });
+}
+
+const assemblies = new Map<number, Assembly<unknown, unknown>>();
+
+async function take(frame: Frame): Promise<void> {
+  if (frame.type === FRAME.ping) return await writer.write(rawFrame(FRAME.pong, 0));
+  if (frame.type === FRAME.pong) return await note("attacked");
+  const method = names.get(frame.type);
+  if (method === undefined) return;
+  const assembly = assemblies.get(frame.id) ??
+    new Assembly(METHODS[method].request as Parts<unknown, unknown>, 1 << 30);
+  assemblies.set(frame.id, assembly);
+  const message = assembly.add({ ...frame, body: frame.body.slice() });
+  if (message === null) return;
+  assemblies.delete(frame.id);
+  const question: Question = { name: method, id: frame.id, items: message.items };
+  const isAttacked = method === attack.on && (!hasAttacked || name.endsWith("without end"));
+  if (isAttacked) await writer.write(attack.bytes(question));
+  if (!isAttacked || attack.isBefore) await writer.write(replyBytes(method, { id: frame.id, ...answer(question) }));
+  if (!isAttacked || hasAttacked) return;
+  hasAttacked = true;
+  if (name.startsWith("half a frame")) {
+    await note("attacked");
+    Deno.exit(1);
+  }
+  await writer.write(rawFrame(FRAME.ping, 0));
+}
+
+await writer.write(new TextEncoder().encode(MAGIC_LINE));
+const cutter = new FrameCutter();
+try {
+  for await (const chunk of Deno.stdin.readable) {
+    for (const frame of cutter.push(chunk)) await take(frame);
+  }
+} catch {
+  // Nobody reads it any more.
+}
+await note("closed");
