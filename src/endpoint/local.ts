@@ -278,6 +278,7 @@ export class LocalEndpoint implements Endpoint {
     }
     if (transition.kind === "remove") return reporter.rememberOwn(transition.path, null, ended);
     if (transition.kind !== "move") return reporter.rememberOwn(transition.path, stat, ended);
+    known.move(transition);
     reporter.rememberOwn(transition.from, null, ended);
     reporter.rememberOwn(transition.to, stat, ended);
   }

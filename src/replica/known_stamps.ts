@@ -7,7 +7,8 @@
  * another object takes its place, so a tree that went away and came back is reported again.
  * @module
  */
-import { parentOf, type RelPath, ROOT } from "../core/path.ts";
+import type { Move } from "../core/endpoint.ts";
+import { isBelow, parentOf, rebase, type RelPath, ROOT } from "../core/path.ts";
 import { KIND, type RawStat } from "./native_format.ts";
 
 /** How many paths are remembered: some 10 MB, and more than a burst of changes touches. */
@@ -79,6 +80,26 @@ export class KnownStamps {
     const slot = this.#place(path, { began, isOwn: false, isRacy: false });
     this.#tokens[slot] = NO_TOKEN;
     this.#kinds[slot] = KIND_UNKNOWN;
+  }
+
+  /**
+   * Follows the rename of a directory that was said: what is in it was said as well, under the new name.
+   * Nothing is known of the old name then.
+   */
+  move(move: Move): void {
+    const top = this.#slots.get(move.from);
+    if (top === undefined || this.#kinds[top] !== KIND.dir || this.#tokens[top] === NO_TOKEN) return;
+    const moved: [RelPath, number][] = [];
+    for (const [path, slot] of this.#slots) {
+      if (path === move.from || isBelow(path, move.from)) moved.push([path, slot]);
+      else if (path === move.to || isBelow(path, move.to)) this.#drop(path, slot);
+    }
+    for (const [path, slot] of moved) {
+      this.#slots.delete(path);
+      this.#slots.set(rebase(path, move), slot);
+    }
+    this.#parentTokens[top] = this.#tokenOf(parentOf(move.to));
+    this.#flags[top]! &= ~FLAG_OWN;
   }
 
   /** Whether something was said of a path that was seen or made after a look at it had begun. */
@@ -172,11 +193,15 @@ export class KnownStamps {
   #evict(): void {
     let left = Math.max(1, this.#limit >> 4);
     for (const [path, slot] of this.#slots) {
-      this.#slots.delete(path);
-      this.#tokens[slot] = NO_TOKEN;
-      this.#free.push(slot);
+      this.#drop(path, slot);
       if (--left === 0) return;
     }
+  }
+
+  #drop(path: RelPath, slot: number): void {
+    this.#slots.delete(path);
+    this.#tokens[slot] = NO_TOKEN;
+    this.#free.push(slot);
   }
 
   #grow(): void {

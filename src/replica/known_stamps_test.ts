@@ -129,3 +129,33 @@ Deno.test("KnownStamps keeps what was said last, not what came late", () => {
   known.remember(p("f"), file(1n), { ...USER, began: 5 });
   assertEquals(known.match(p("f"), file(1n)), "different");
 });
+
+Deno.test("KnownStamps.move() takes along what is known of a directory, level by level", () => {
+  const known = new KnownStamps();
+  for (const [path, stat] of [["a", dir(1n)], ["a/b", dir(2n)], ["a/b/f", file(3n)], ["ab", file(4n)]] as const) {
+    known.remember(p(path), stat, { ...USER, isOwn: true });
+  }
+  known.remember(p("c"), dir(8n), USER);
+  known.remember(p("c/f"), file(9n), USER);
+  known.move({ from: p("a"), to: p("c") });
+  assertEquals(known.match(p("c"), dir(1n)), "same");
+  assertEquals(known.match(p("c/b"), dir(2n)), "same");
+  assertEquals(known.match(p("c/b/f"), file(3n)), "same");
+  assertEquals(known.match(p("ab"), file(4n)), "same");
+  assertEquals([known.isOwn(p("c")), known.isOwn(p("c/b/f"))], [false, true]);
+  assertEquals(known.match(p("c/f"), file(9n)), "different");
+  for (const path of ["a", "a/b", "a/b/f"]) assertEquals(known.match(p(path), null), "different");
+  assertEquals(known.size, 4);
+});
+
+Deno.test("KnownStamps.move() takes nothing along where the directory itself is not known", () => {
+  const known = new KnownStamps();
+  known.remember(p("a/f"), file(3n), USER);
+  known.move({ from: p("a"), to: p("c") });
+  assertEquals(known.match(p("c/f"), file(3n)), "different");
+  known.remember(p("d"), dir(1n), USER);
+  known.remember(p("d/f"), file(2n), USER);
+  known.move({ from: p("d"), to: p("unknown/d") });
+  assertEquals(known.match(p("unknown/d"), dir(1n)), "different");
+  assertEquals(known.match(p("unknown/d/f"), file(2n)), "same");
+});

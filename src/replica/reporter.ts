@@ -17,7 +17,7 @@ import type { Looker, Sighting } from "./looker.ts";
 import { DIRTY, KIND, type RawDirty, type RawStat, type WatchRecord } from "./native_format.ts";
 import { NewDirs } from "./new_dirs.ts";
 import { Outbox } from "./outbox.ts";
-import { type Due, LOOK_DEEP, Settle } from "./settle.ts";
+import { type Due, LOOK_DEEP, LOOK_FOLLOWED, Settle } from "./settle.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** Content of files up to this size travels with a report. */
@@ -46,6 +46,13 @@ interface SeenMove extends Move {
   readonly isDir: boolean;
 }
 
+/** Paths that are looked at and told together, after another batch was. */
+interface Batch {
+  readonly dues: readonly Due[];
+  readonly moves: readonly SeenMove[];
+  readonly after: Promise<void>;
+}
+
 interface Look {
   readonly due: Due;
   readonly sighting: Sighting;
@@ -60,6 +67,8 @@ export class Reporter {
   #watcher: Pick<Watcher, "list" | "drop"> | null = null;
   #moves: SeenMove[] = [];
   readonly #batches = new Set<Promise<void>>();
+  /** The last batch that tells a rename of a directory. */
+  #renaming: Promise<void> = Promise.resolve();
   #timer: Timer | null = null;
   #roomWaiters: (() => void)[] = [];
 
@@ -159,12 +168,14 @@ export class Reporter {
       const dues = this.#settle.take(BATCH_PATHS);
       const moves = this.#takeMoves(dues);
       if (dues.length === 0) break;
-      const batch: Promise<void> = this.#run(dues, moves).finally(() => {
+      // WHY: what was seen under a new name is told after the rename that gave it.
+      const batch: Promise<void> = this.#run({ dues, moves, after: this.#renaming }).finally(() => {
         this.#batches.delete(batch);
         this.#wakeRoom();
         this.pump();
       });
       this.#batches.add(batch);
+      if (moves.some(({ isDir }) => isDir)) this.#renaming = batch;
     }
     this.#startTimer();
   }
@@ -202,6 +213,7 @@ export class Reporter {
       return this.#settle.mark(to, DIRTY.moved | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
     }
     if (isDir) {
+      this.#parts.known.move(move);
       this.#settle.followMove(move);
       this.#newDirs?.followMove(move);
     }
@@ -236,9 +248,10 @@ export class Reporter {
     return moves;
   }
 
-  async #run(dues: readonly Due[], moves: readonly SeenMove[]): Promise<void> {
+  async #run({ dues, moves, after }: Batch): Promise<void> {
     try {
       const looks = await this.#look(dues);
+      await after;
       await this.#outbox.post(() => this.#judge(looks, moves));
     } catch (error) {
       for (const { path } of dues) this.#settle.finish(path, "silent");
@@ -248,12 +261,13 @@ export class Reporter {
     }
   }
 
-  /** Looks at each path: first without content where psync itself was the last to change it. */
+  /** Looks at each path: first without content where probably nobody changed what psync knows of it. */
   async #look(dues: readonly Due[]): Promise<Look[]> {
     const { known, looker } = this.#parts;
-    const own = dues.filter(({ path, bits }) => known.isOwn(path) && (bits & LOOK_DEEP) === 0);
+    const isQuiet = ({ path, bits }: Due) => known.isOwn(path) || bits === LOOK_FOLLOWED;
     const deep = dues.filter(({ bits }) => (bits & LOOK_DEEP) !== 0);
-    const rest = dues.filter(({ path, bits }) => !known.isOwn(path) && (bits & LOOK_DEEP) === 0);
+    const own = dues.filter((due) => isQuiet(due) && (due.bits & LOOK_DEEP) === 0);
+    const rest = dues.filter((due) => !isQuiet(due) && (due.bits & LOOK_DEEP) === 0);
     const look = (part: readonly Due[], digests: boolean, contentLimitBytes: number) =>
       looker.look(part.map(({ path }) => path), { digests, contentLimitBytes });
     const [owns, deeps, rests] = await Promise.all([
@@ -347,7 +361,8 @@ export class Reporter {
     }
     const isNews = match === "different" || isDeep;
     if (isNews) this.remember(sighting);
-    return this.#finish(path, isNews);
+    this.#settle.finish(path, isNews ? "reported" : match === "same" ? "same" : "silent");
+    return isNews;
   }
 
   /** Sees to what is in a directory that is new here, or another than was known. */

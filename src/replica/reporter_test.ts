@@ -2,11 +2,11 @@
  * Tests of what is reported and what is not, over a file system that is a map and a clock that stands.
  * @module
  */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import type { EndpointEvent } from "../core/endpoint.ts";
 import { compileIgnore, NO_RULES } from "../core/ignore.ts";
-import { parentOf, parseRelPath, type RelPath, ROOT } from "../core/path.ts";
+import { parentOf, parseRelPath, rebase, type RelPath, ROOT } from "../core/path.ts";
 import { KnownStamps } from "./known_stamps.ts";
 import type { SightOptions } from "./looker.ts";
 import { DIRTY, KIND, NO_STAT, type RawLooked, type RawStat, STATUS } from "./native_format.ts";
@@ -27,6 +27,8 @@ class Scene {
   readonly events: EndpointEvent[] = [];
   readonly listed: RelPath[] = [];
   readonly reporter: Reporter;
+  /** Looks with the path "slow" wait for this. */
+  slow = Promise.withResolvers<void>();
   /** The counter with which looks begin. */
   began = 0;
   #inode = 100n;
@@ -36,7 +38,12 @@ class Scene {
       clock: this.clock,
       known: this.known,
       ignore: compileIgnore({ ...NO_RULES, excludes: ["\\.tmp$"] }),
-      looker: { look: (paths, options) => Promise.resolve(paths.map((path) => this.#look(path, options))) },
+      looker: {
+        look: async (paths, options) => {
+          if (paths.includes(p("slow"))) await this.slow.promise;
+          return paths.map((path) => this.#look(path, options));
+        },
+      },
     });
     this.reporter.attach({ list: (dirs) => Promise.resolve(dirs.map((dir) => this.#list(dir))), drop: () => {} });
     void this.#read();
@@ -76,6 +83,17 @@ class Scene {
     const stat = { ...NO_STAT, kind: KIND.file, inode: this.#inode++, birthNs: 1n, ctimeNs: OLD_NS, ...changes };
     this.disk.set(p(path), stat);
     return stat;
+  }
+
+  /** Renames a directory with all that is in it. */
+  rename(from: string, to: string): void {
+    const move = { from: p(from), to: p(to) };
+    for (const [path, stat] of [...this.disk]) {
+      if (rebase(path, move) === path) continue;
+      this.disk.delete(path);
+      this.disk.set(rebase(path, move), stat);
+    }
+    this.reporter.take({ kind: "move", isDir: true, ...move });
   }
 
   async dirty(path: string, bits: number): Promise<void> {
@@ -250,6 +268,52 @@ Deno.test("Reporter tells the rename of a directory though both names were told 
   await scene.settle();
   await scene.clock.advance(100);
   assertEquals(scene.said(), ["absent from, present to, from->to"]);
+});
+
+Deno.test("Reporter tells a renamed directory once, and nothing of what is in it and was told", async () => {
+  const scene = new Scene();
+  scene.write("a", { kind: KIND.dir });
+  scene.write("a/f");
+  scene.write("a/g");
+  await scene.dirty("a", DIRTY.created | DIRTY.dir);
+  for (const path of ["a/f", "a/g"]) await scene.dirty(path, DIRTY.closed);
+  assertEquals(scene.said(), ["present a", "present a/f", "present a/g"]);
+  const looks = scene.looks.length;
+  scene.rename("a", "b");
+  scene.write("b/g");
+  await scene.settle();
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), ["present b, present b/g, absent a, a->b"]);
+  const ofF = scene.looks.slice(looks).filter(({ path }) => path === "b/f");
+  assertEquals(ofF.map(({ options }) => options.contentLimitBytes), [0]);
+  scene.rename("b", "c");
+  await scene.settle();
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), ["present c, absent b, b->c"]);
+  assertEquals(scene.looks.filter(({ path }) => path === "c/f").length, 0);
+});
+
+const NAMES = Array.from({ length: 300 }, (_, i) => p(`a/${i}`));
+
+Deno.test("Reporter tells what it saw under a new name after the rename that gave it", async () => {
+  const scene = new Scene();
+  scene.write("a", { kind: KIND.dir });
+  for (const path of NAMES) scene.write(path);
+  await scene.dirty("a", DIRTY.created | DIRTY.dir);
+  scene.said();
+  await scene.dirty("a/1", DIRTY.closed);
+  scene.reporter.take({
+    kind: "dirty",
+    names: ["slow", ...NAMES].map((path) => ({ path: p(path), bits: DIRTY.closed })),
+  });
+  scene.rename("a", "slow");
+  await scene.settle();
+  assertEquals(scene.said(), ["present a/1"]);
+  scene.slow.resolve();
+  await scene.clock.advance(100);
+  const said = scene.said();
+  assertEquals(said.length, 3);
+  assert(said[0]!.endsWith("a->slow"), said.map((line) => line.slice(-40)).join("\n"));
 });
 
 Deno.test("Reporter looks into a new directory though a later look at it was told before", async () => {

@@ -31,17 +31,20 @@ const ORPHAN_MAX = 10_000;
 /** Not a bit of `DIRTY`: look deeply (with digests) and report what is found in any case. */
 export const LOOK_DEEP = 1 << 16;
 
+/** Not one either: a rename of a directory above may have led a look astray, and nothing else happened. */
+export const LOOK_FOLLOWED = 1 << 17;
+
 /** A path to look at now. */
 export interface Due {
   readonly path: RelPath;
-  /** Bits of `DIRTY`, and `LOOK_DEEP`. */
+  /** Bits of `DIRTY`, `LOOK_DEEP` and `LOOK_FOLLOWED`. */
   readonly bits: number;
   /** Whether it waited because it keeps changing. */
   readonly isBundled: boolean;
 }
 
-/** What came of a look: it was reported, or equal to what was known, or busy. */
-export type LookOutcome = "reported" | "silent" | "busy";
+/** What came of a look: it was reported, or not, or the very object that was known there was seen, or it was busy. */
+export type LookOutcome = "reported" | "silent" | "same" | "busy";
 
 interface Waiting {
   bits: number;
@@ -213,6 +216,8 @@ export class Settle {
   finish(path: RelPath, outcome: LookOutcome): void {
     const flying = this.#flying.get(path);
     this.#flying.delete(path);
+    // WHY: an object that is known under this name, untouched since, was surely seen under it.
+    if (outcome === "same") this.#recent.delete(path);
     if (outcome === "busy") this.#setBusy(path);
     else this.#busy.delete(path);
     if (outcome === "reported") this.#heatUp(path, flying?.isBundled ?? false);
@@ -283,7 +288,7 @@ export class Settle {
     for (const [path, atMs] of this.#recent) if (atMs >= oldest) add(path, 0);
     for (const [path, more] of bits) {
       this.#forget(path);
-      this.mark(rebase(path, move), more | DIRTY.attrib);
+      this.mark(rebase(path, move), more === 0 || more === LOOK_FOLLOWED ? LOOK_FOLLOWED : more | DIRTY.attrib);
     }
   }
 

@@ -6,7 +6,15 @@ import { assertEquals } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { parseRelPath, type RelPath } from "../core/path.ts";
 import { DIRTY } from "./native_format.ts";
-import { BUNDLE_LAST_MS, BURST_FREE, BUSY_FIRST_MS, CLOSE_WAIT_MS, type LookOutcome, Settle } from "./settle.ts";
+import {
+  BUNDLE_LAST_MS,
+  BURST_FREE,
+  BUSY_FIRST_MS,
+  CLOSE_WAIT_MS,
+  LOOK_FOLLOWED,
+  type LookOutcome,
+  Settle,
+} from "./settle.ts";
 
 const p = parseRelPath;
 const FILE = p("dir/file");
@@ -219,4 +227,18 @@ Deno.test("Settle defers a deep look", async () => {
   world.settle.defer(FILE, { bits: 1 << 16, afterMs: 20 });
   assertEquals(world.taken(), []);
   assertEquals(await next(world), [20, [FILE]]);
+});
+
+Deno.test("Settle follows a rename no further where a look found what was known", () => {
+  const { settle, taken } = setUp();
+  for (const name of ["a/same", "a/other"]) settle.mark(p(name), DIRTY.closed);
+  taken();
+  settle.finish(p("a/same"), "reported");
+  settle.finish(p("a/other"), "reported");
+  settle.followMove({ from: p("a"), to: p("b") });
+  assertEquals(settle.take(10).map(({ bits }) => bits), [LOOK_FOLLOWED, LOOK_FOLLOWED]);
+  settle.finish(p("b/same"), "same");
+  settle.finish(p("b/other"), "silent");
+  settle.followMove({ from: p("b"), to: p("c") });
+  assertEquals(taken(), [p("c/other")]);
 });

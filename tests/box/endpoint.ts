@@ -23,7 +23,7 @@ import type {
 } from "../../src/core/endpoint.ts";
 import type { Entry, Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
-import { compareNames, joinPath, type Name, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
+import { compareNames, isBelow, joinPath, type Name, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
 import type { CommitBatch, Expected, Transition, TransitionResult } from "../../src/core/transition.ts";
 import type { Space, TrashAction, TrashPage, TrashResult } from "../../src/core/trash.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -259,6 +259,7 @@ export class MemoryEndpoint implements Endpoint {
     this.#dirty.add(path);
     if (move !== undefined) {
       this.#moves.push(move);
+      this.#moveKnown(move);
       // A look that was under way, or found no parent, was led astray: it is made again under the new name.
       for (const hint of [...this.#dirty, ...this.#astray]) this.#dirty.add(rebase(hint, move));
     }
@@ -267,6 +268,16 @@ export class MemoryEndpoint implements Endpoint {
       for (const [below] of this.tree.walk(node, `${path}/`)) this.#dirty.add(below);
     }
     void this.#report().catch(() => {}); // only a cut link ends it, and the cut is told by events()
+  }
+
+  /** What was told of a directory was told of what is in it, under its new name as well. */
+  #moveKnown(move: Move): void {
+    for (const path of [...this.#known.keys()]) if (isBelow(path, move.to)) this.#known.delete(path);
+    for (const [path, stamp] of [...this.#known]) {
+      if (!isBelow(path, move.from)) continue;
+      this.#known.delete(path);
+      this.#known.set(rebase(path, move), stamp);
+    }
   }
 
   async #report(): Promise<void> {
