@@ -135,17 +135,7 @@ function treeSuite(test: RegisterTest): void {
   test("events lose nothing that happened right before a directory was renamed", async (open) => {
     await using world = await World.open(open, { shape: { a: {} } });
     await world.tree.sh("for i in $(seq 50); do printf $i > a/f$i; done; mv a b; mv b c; printf more > c/f1");
-    const isListed = () =>
-      world.log.events.some((each) => each.kind === "rescan" && [p("c"), ROOT].includes(each.path));
-    // What was told of `a` stays told of what it became, where both renames are.
-    const isTold = (name: string, text: string) =>
-      ["a", "b", "c"].some((dir) => world.log.of(p(`${dir}/${name}`)).some((seen) => contentOf(seen) === text));
-    const hasMoved = () => world.log.moves.some(({ to }) => to === p("c")) && world.log.of(p("c")).length > 0;
-    await world.log.until("both renames and a listing, or all that is in c", () => {
-      const files = Array.from({ length: 49 }, (_, i) => isTold(`f${i + 2}`, `${i + 2}`));
-      const isF1Told = world.log.of(p("c/f1")).some((seen) => contentOf(seen) === "more");
-      return hasMoved() && (isListed() || (isF1Told && files.every(Boolean))) ? true : undefined;
-    });
+    await world.log.until("both renames, and a listing or all that is in c", () => isAllOfC(world) ? true : undefined);
   });
 
   test("events report a tree that is deleted", async (open) => {
@@ -266,4 +256,13 @@ function rootSuite(test: RegisterTest): void {
     await world.log.end();
     assertEquals(world.log.ended, null);
   });
+}
+
+/** Whether `a` was told to have become `c`, and what is in it was told under any of its names or is to be listed. */
+function isAllOfC({ log }: World): boolean {
+  if (!log.moves.some(({ to }) => to === p("c")) || log.of(p("c")).length === 0) return false;
+  if (log.events.some((each) => each.kind === "rescan" && [p("c"), ROOT].includes(each.path))) return true;
+  const hasText = (path: string, text: string) => log.of(p(path)).some((seen) => contentOf(seen) === text);
+  const isTold = (i: number) => ["a", "b", "c"].some((dir) => hasText(`${dir}/f${i}`, `${i}`));
+  return hasText("c/f1", "more") && Array.from({ length: 49 }, (_, i) => i + 2).every(isTold);
 }
