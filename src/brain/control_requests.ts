@@ -7,6 +7,7 @@
  * not there any more.
  * @module
  */
+import { SetupError } from "../base/errors.ts";
 import type { Archive, ConflictRow } from "../core/archive.ts";
 import { conflictRow } from "../core/conflict.ts";
 import { conflictName } from "../core/conflict_name.ts";
@@ -28,6 +29,10 @@ export type Keep = Side | "both";
 /** What may be asked. */
 export type ControlRequest =
   | { readonly kind: "status" }
+  /** Ends psync as SIGTERM does; the answer comes first. */
+  | { readonly kind: "stop" }
+  /** Compares everything with what is known, and repairs what differs; the answer comes afterwards. */
+  | { readonly kind: "full-sync" }
   | { readonly kind: "conflicts.list" }
   | { readonly kind: "conflicts.resolve"; readonly ids: readonly number[]; readonly keep: Keep }
   | {
@@ -58,6 +63,9 @@ export interface Deed {
 /** The answers. */
 export type ControlAnswer =
   | { readonly kind: "status"; readonly state: SessionState | null }
+  | { readonly kind: "stopping"; readonly processId: number }
+  /** How many changes were made meanwhile. */
+  | { readonly kind: "full-synced"; readonly changes: number }
   | { readonly kind: "conflicts"; readonly conflicts: readonly ConflictRow[] }
   | { readonly kind: "page"; readonly items: readonly PlacedItem[]; readonly after: string | null }
   /** One for each id or item, in order. */
@@ -69,7 +77,16 @@ export interface ControlWorld {
   /** The replica of a side, ready to be changed. @throws {EndpointLostError | SetupError} where it cannot be had. */
   endpoint(side: Side): Promise<Endpoint>;
   /** null: no session runs. */
-  state(): SessionState | null;
+  readonly session: RunningSession | null;
+}
+
+/** What can be asked of a session itself. */
+export interface RunningSession {
+  state(): SessionState;
+  /** Ends it soon; returns the id of its process. */
+  stop(): number;
+  /** Resolves to the number of changes. @throws {EndpointLostError} where there is no link. */
+  fullSync(): Promise<number>;
 }
 
 /** A name that is taken is tried again with the next number this often. */
@@ -81,7 +98,11 @@ const TRIES_MAX = 5;
 export async function answerControl(request: ControlRequest, world: ControlWorld): Promise<ControlAnswer> {
   switch (request.kind) {
     case "status":
-      return { kind: "status", state: world.state() };
+      return { kind: "status", state: world.session?.state() ?? null };
+    case "stop":
+      return { kind: "stopping", processId: runningOf(world).stop() };
+    case "full-sync":
+      return { kind: "full-synced", changes: await runningOf(world).fullSync() };
     case "conflicts.list":
       return { kind: "conflicts", conflicts: world.archive.conflicts() };
     case "conflicts.resolve":
@@ -93,6 +114,11 @@ export async function answerControl(request: ControlRequest, world: ControlWorld
     case "trash.empty":
       return { kind: "deeds", deeds: await empty(request, world) };
   }
+}
+
+function runningOf({ session }: ControlWorld): RunningSession {
+  if (session === null) throw new SetupError("Cannot ask psync: none runs on this pair");
+  return session;
 }
 
 async function listTrash(

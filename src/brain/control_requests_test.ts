@@ -47,7 +47,7 @@ function makeWorld(answers: TrashResult[] = []) {
       asked.push(side);
       return Promise.resolve(endpoint);
     },
-    state: () => null,
+    session: null,
   };
   return { archive, id, endpoint, world, asked };
 }

@@ -9,7 +9,7 @@ import type { Timer } from "../base/clock.ts";
 import { logger } from "../base/log.ts";
 import { EndpointLostError, SafetyHaltError, WatchError } from "../base/errors.ts";
 import type { Endpoint, EndpointEvent, Findings } from "../core/endpoint.ts";
-import type { RelPath } from "../core/path.ts";
+import { type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import { Absences } from "./absences.ts";
 import { BulkLane, type RunRsync } from "./bulk.ts";
@@ -64,6 +64,7 @@ export class Pair {
   readonly #trash: TrashKeeper;
   #stopped = false;
   #findsRenames: boolean;
+  #firstScanned: Promise<void> = Promise.resolve();
   #failure: unknown = null;
   #wake: (() => void) | null = null;
   #isAwake = false;
@@ -98,7 +99,7 @@ export class Pair {
     if (signal.aborted) return;
     signal.addEventListener("abort", stop, { once: true });
     for (const side of SIDES) void this.#listen(side);
-    void this.#firstScan();
+    this.#firstScanned = this.#firstScan();
     this.#trash.start();
     try {
       await runCycle(this.#context, new Dispatcher(this.#context, this.#bulk), () => this.#next());
@@ -123,6 +124,17 @@ export class Pair {
   /** Closes the open epoch on both sides now. */
   async sync(): Promise<void> {
     await this.#epoch.flush();
+  }
+
+  /** Walks both trees again, and resolves when what was found is settled, or the pair has ended. */
+  async fullSync(): Promise<void> {
+    await this.#firstScanned;
+    this.#scanner.request(ROOT);
+    while (!this.#scanner.isIdle && !this.#stopped) {
+      await this.#scanner.idle();
+      await this.#quiet();
+      await this.#tried();
+    }
   }
 
   #makeContext(): PairContext {

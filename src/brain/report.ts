@@ -149,6 +149,8 @@ export type Notice =
   | { readonly kind: "purged"; readonly side: Side; readonly items: number; readonly bytes: number }
   /** The clocks differ by more than a conflict's decision can bear; right minus left. */
   | { readonly kind: "clock-offset"; readonly offsetMs: number }
+  /** Everything was compared with what was known; so many changes were made meanwhile. */
+  | { readonly kind: "full-sync"; readonly changes: number }
   /** psync is about to reach the other host. */
   | { readonly kind: "connecting"; readonly host: string };
 

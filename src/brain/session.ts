@@ -34,6 +34,8 @@ const SYNC_ONLY_LINK_MS = 60_000;
 /** How long a dead psync's other half may take to end, and how often it is looked at. */
 const LOCK_ENDING_MS = 35_000;
 const LOCK_POLL_MS = 500;
+/** How long an answer may take to leave before psync ends. */
+const STOP_DELAY_MS = 50;
 /** How long the end may take: what is under way, then the marks. */
 const STOP_MS = 2_000;
 
@@ -133,8 +135,26 @@ class Session {
       answerControl(request, {
         archive,
         endpoint: (side) => this.#endpoint(side),
-        state: () => this.#state(),
+        session: { state: () => this.#state(), stop: () => this.#stopSoon(), fullSync: () => this.#fullSync() },
       })) ?? null;
+  }
+
+  /** The answer goes out before the socket is closed. */
+  #stopSoon(): number {
+    this.#context.clock.after(STOP_DELAY_MS, () => this.#ended.abort());
+    return Deno.pid;
+  }
+
+  /** Compares everything with what is known, and repairs what differs. */
+  async #fullSync(): Promise<number> {
+    const pair = this.#pair;
+    if (pair === null) throw new EndpointLostError(`Cannot compare now: psync runs without a link: ${this.#why ?? ""}`);
+    const before = this.#status.totalChanges;
+    await pair.fullSync();
+    if (this.#pair !== pair) throw new EndpointLostError("Cannot compare: the link was lost meanwhile");
+    const changes = this.#status.totalChanges - before;
+    this.#context.report.notice({ kind: "full-sync", changes });
+    return changes;
   }
 
   #endpoint(side: Side): Promise<Endpoint> {

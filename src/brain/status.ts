@@ -32,6 +32,7 @@ export class Status {
   totalFiles = 0;
   totalBytes = 0;
   totalConflicts = 0;
+  totalChanges = 0;
   agreed = 0;
   /** Called when a path did not fit on the disk of a side; null: nobody frees space. */
   onNoSpace: ((side: Side) => void) | null = null;
@@ -46,6 +47,7 @@ export class Status {
   /** Notes a change that was made and recorded. */
   did(side: Side, deed: Deed, options: { readonly kind: Entry["kind"]; readonly bytes: number }): void {
     const changes = this.#changes[side];
+    this.totalChanges++;
     if (deed === "renamed") changes.renamed++;
     else changes[deed][COUNTER[options.kind]]++;
     if (options.kind === "file") this.totalFiles++;

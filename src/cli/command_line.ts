@@ -13,14 +13,25 @@ import { showPath } from "../core/path.ts";
 import { type DebugLevel, type Flags, parseFlags } from "./options.ts";
 
 /** Commands about a pair that take the options of psync. A folder of such a name is written `./run`. */
-const VERBS = ["run", "config"] as const;
+const VERBS = ["run", "config", "check", "runcheck", "start", "stop"] as const;
 type Verb = typeof VERBS[number];
+
+interface SessionLike<K extends string> {
+  readonly kind: K;
+  readonly settings: Settings;
+  readonly debugLevel: DebugLevel;
+}
 
 /** What the user asks for. */
 export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | { readonly kind: "session"; readonly settings: Settings; readonly debugLevel: DebugLevel }
+  | SessionLike<"session">
+  | SessionLike<"check" | "runcheck"> & { readonly checksum: boolean }
+  /** `words`: how the psync in the background is called. */
+  | SessionLike<"start"> & { readonly words: readonly string[]; readonly logFile: string | null }
+  /** null: the only pair of this host. */
+  | { readonly kind: "stop"; readonly settings: Settings | null; readonly debugLevel: DebugLevel }
   | { readonly kind: "config.show"; readonly shown: InForce; readonly path: string | null };
 
 /** What a command line is read with. */
@@ -55,8 +66,34 @@ export function parseCommand(args: readonly string[], context: CommandContext): 
   const roots = takeRoots(operands, flags.given);
   const shown = inForce({ ...flags.given, ...roots }, file);
   if (verb === "config") return { kind: "config.show", shown, path: file?.path ?? null };
-  refuseForeignFlags(flags);
-  return { kind: "session", settings: settingsOf(shown, context.cwd), debugLevel: shown.values.debug };
+  refuseForeignFlags(flags, verb);
+  const debugLevel = shown.values.debug;
+  if (verb === "stop" && shown.values.left === null) return { kind: "stop", settings: null, debugLevel };
+  const settings = settingsOf(shown, context.cwd);
+  switch (verb) {
+    case "check":
+    case "runcheck":
+      return { kind: verb, settings, debugLevel, checksum: flags.checksum };
+    case "start":
+      refuseShort(settings);
+      return { kind: verb, settings, debugLevel, words: startWords(args), logFile: shown.values["log-file"] };
+    case "stop":
+      return { kind: verb, settings, debugLevel };
+    default:
+      return { kind: "session", settings, debugLevel };
+  }
+}
+
+/** How the psync that `psync start` starts is called. */
+function startWords(args: readonly string[]): readonly string[] {
+  const words = args.slice(1).filter((arg, i, all) => !/^--log-file(=|$)/.test(arg) && all[i - 1] !== "--log-file");
+  return ["run", ...words];
+}
+
+/** What ends by itself needs no background. */
+function refuseShort({ dryRun, syncOnly }: Settings): void {
+  if (!dryRun && !syncOnly) return;
+  throw new UsageError(`Cannot use "${dryRun ? "--dry-run" : "--sync-only"}" with start: write it without start`);
 }
 
 /** The words behind the command's own. */
@@ -80,8 +117,10 @@ function loadWith({ loadConfig }: CommandContext, name: ConfigName): ConfigFile 
 }
 
 /** What only some commands take. */
-function refuseForeignFlags({ checksum, given }: Flags): void {
-  const foreign = checksum ? "--checksum" : given["log-file"] !== undefined ? "--log-file" : null;
+function refuseForeignFlags({ checksum, given }: Flags, verb: Verb | null): void {
+  const isCheck = verb === "check" || verb === "runcheck";
+  const hasLog = given["log-file"] !== undefined && verb !== "start";
+  const foreign = checksum && !isCheck ? "--checksum" : hasLog ? "--log-file" : null;
   if (foreign !== null) {
     throw new UsageError(`Cannot use "${foreign}" here: "psync --help" says which command takes it`);
   }

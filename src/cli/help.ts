@@ -41,8 +41,13 @@ side, and the loser of a conflict, is kept in .psync/trash of its root:
   psync conflicts [LEFT RIGHT]           list conflicts, and decide them
   psync trash list|restore|empty [PATH]  see --help behind each of the two
 
+  psync check [-c] LEFT RIGHT            compare both now: 0 equal, 1 different
+  psync runcheck [-c] LEFT RIGHT         compare, repair, compare again
+  psync start LEFT RIGHT, psync stop     in the background, with a log file
+
 psync run NAME does what NAME.toml in ~/.config/psync or /etc/psync says; psync
-config show NAME prints what is in force and where each value comes from.
+config show NAME prints what is in force and where each value comes from. The
+commands above take NAME as well.
 
 Exit codes:
   0  fine, or ended by Ctrl-C or SIGTERM while it ran

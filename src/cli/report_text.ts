@@ -241,6 +241,10 @@ export function noticeLine(notice: Notice): string {
       return `The right clock is ${spanText(Math.abs(notice.offsetMs))} ${
         notice.offsetMs < 0 ? "behind" : "ahead of"
       } the left one: psync allows for it`;
+    case "full-sync":
+      return notice.changes === 0
+        ? "Full comparison done: nothing had to be repaired"
+        : `Full comparison done: ${countText(notice.changes, "change")} made`;
     case "connecting":
       return `Connecting to ${oneLine(notice.host)}`;
     default:

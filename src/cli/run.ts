@@ -15,6 +15,7 @@ import type { Settings } from "../config/settings.ts";
 import { type EndSignal, exitCodeOf } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
 import { oneLine } from "./format.ts";
+import type { AboutCommand, AboutContext } from "./about.ts";
 import type { ManageIo } from "./manage.ts";
 import type { ManageCommand } from "./manage_options.ts";
 import type { Command } from "./command_line.ts";
@@ -53,6 +54,8 @@ export interface Process {
   runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }>;
   /** Does a command about what psync has kept (manage.ts). */
   runManage(command: ManageCommand, context: { readonly io: ManageIo; readonly signal: AbortSignal }): Promise<number>;
+  /** Does a command about a pair (about.ts). */
+  runAbout(command: AboutCommand, context: AboutContext): Promise<number>;
   /** Asks a question on the terminal; null: stdin or stderr is none. */
   readonly ask: ((question: string) => Promise<boolean>) | null;
   /** Runs `psync filter` (filter.ts). */
@@ -133,6 +136,8 @@ class Run {
         return 0;
       case "session":
         return await this.#runSession(command);
+      default:
+        return await this.#runAbout(command);
     }
   }
 
@@ -164,6 +169,25 @@ class Run {
     };
     const done = this.#process.runManage(command, { io, signal: stopping.signal });
     return await this.#untilEnd(done.then((exitCode) => ({ exitCode })), stopping);
+  }
+
+  /** A command about a pair that ends by itself. */
+  async #runAbout(command: AboutCommand): Promise<number> {
+    this.#debugLevel = command.debugLevel;
+    await this.#setUpLogging(command.debugLevel);
+    const { clock, hasTerminal, pid } = this.#process;
+    const { ConsoleReport } = await import("./console_report.ts");
+    const onSignal = (signal: EndSignal, handler: () => void) => this.#process.onSignal(signal, handler);
+    using stopping = new Stopping({ clock, hasTerminal, isLive: false, onSignal });
+    const rightHost = command.settings?.remoteHost ?? null;
+    const report = new ConsoleReport({ terminal: this.#terminal, clock, pid, isLive: false, rightHost });
+    const io = { out: (line: string) => this.#print(line), err: (line: string) => this.#terminal.err(line) };
+    const done = this.#process.runAbout(command, { io, report, signal: stopping.signal });
+    try {
+      return await this.#untilEnd(done.then((exitCode) => ({ exitCode })), stopping);
+    } finally {
+      this.#terminal.progress("");
+    }
   }
 
   async #printVersion(): Promise<number> {

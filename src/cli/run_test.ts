@@ -62,6 +62,10 @@ class FakeProcess implements Process {
     return this.#session(settings, context);
   }
   readonly ask = null;
+  runAbout(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   runManage({ task }: ManageCommand, { io }: { readonly io: ManageIo }): Promise<number> {
     io.err(`${task.kind}, ${io.ask === null ? "nobody to ask" : "asks"}`);
     return Promise.resolve(1);

@@ -7,6 +7,7 @@
  */
 import { systemClock } from "../base/clock.ts";
 import type { Settings } from "../config/settings.ts";
+import type { AboutCommand, AboutContext } from "./about.ts";
 import type { EndSignal } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
 import type { ManageIo } from "./manage.ts";
@@ -47,6 +48,7 @@ export function systemProcess(): Process {
     onUncaught,
     runSession,
     runManage,
+    runAbout,
     ask: isStdinTerminal() && Deno.stderr.isTerminal() ? ask : null,
     runFilter,
     exit: (code) => Deno.exit(code),
@@ -120,6 +122,15 @@ async function stateSurroundings(): Promise<{ readonly stateDir: string; readonl
     stateDir: archiveDir({ env, isRootUser: Deno.uid() === 0 }),
     runtimeDir: env.get("XDG_RUNTIME_DIR"),
   };
+}
+
+async function runAbout(command: AboutCommand, context: AboutContext): Promise<number> {
+  const [{ runAbout }, surroundings, self] = await Promise.all([
+    import("./about.ts"),
+    stateSurroundings(),
+    locateSelf(),
+  ]);
+  return await runAbout(command, context, { ...surroundings, self, clock: systemClock, cwd: callerCwd });
 }
 
 async function runManage(

@@ -70,7 +70,7 @@ class DirectControl implements Control {
     const answer = await answerControl(request, {
       archive: this.#archive,
       endpoint: (side) => this.#endpoint(side, isChange),
-      state: () => null,
+      session: null,
     });
     return expectAnswer(answer, kind);
   }

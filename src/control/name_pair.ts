@@ -49,6 +49,11 @@ export function namePair(stateDir: string, named: Named): NamedPair {
   return { pair: only, paths: named.operands.map((path) => relativeTo(only, path, named.cwd)) };
 }
 
+/** The pair of two roots as they were written; null: psync never synced them. */
+export function findTargets(stateDir: string, targets: Targets, cwd: string): Pair | null {
+  return listPairs(stateDir).pairs.find((each) => isPair(each, targets, cwd)) ?? null;
+}
+
 /** A pair as a command line names it. */
 export function pairText({ leftRoot, rightHost, rightRoot }: Pair): string {
   return `${showPath(leftRoot)} ${rightHost === null ? "" : `${showPath(rightHost)}:`}${showPath(rightRoot)}`;

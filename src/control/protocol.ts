@@ -48,6 +48,8 @@ export function parseRequest(line: string): ControlRequest {
   const request = objectOf(parseJson(line), "request");
   switch (request["kind"]) {
     case "status":
+    case "stop":
+    case "full-sync":
     case "conflicts.list":
       return { kind: request["kind"] };
     case "conflicts.resolve":

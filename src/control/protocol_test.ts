@@ -11,6 +11,8 @@ const HOSTILE = parseRelPath("d/\udcff\n\"'\\ \u2028\u{1f600}");
 
 const REQUESTS: readonly ControlRequest[] = [
   { kind: "status" },
+  { kind: "stop" },
+  { kind: "full-sync" },
   { kind: "conflicts.list" },
   { kind: "conflicts.resolve", ids: [1, 99], keep: "both" },
   { kind: "trash.list", side: "left", only: null, after: null },
@@ -32,7 +34,7 @@ const WRONG: readonly unknown[] = [
   [],
   "conflicts.list",
   {},
-  { kind: "stop" },
+  { kind: "frobnicate" },
   { kind: "conflicts.resolve", ids: [1] },
   { kind: "conflicts.resolve", ids: [1.5], keep: "left" },
   { kind: "conflicts.resolve", ids: ["1"], keep: "left" },
