@@ -55,6 +55,10 @@ export class SqliteArchive implements Archive {
     return this.#use(() => this.#nodes.get(path));
   }
 
+  isDir(path: RelPath): boolean {
+    return this.#use(() => this.#nodes.isDir(path));
+  }
+
   children(dir: RelPath): ChildRow[] {
     return this.#use(() => this.#nodes.children(dir));
   }

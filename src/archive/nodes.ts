@@ -127,12 +127,21 @@ export class Nodes {
   }
 
   get(path: RelPath): ArchiveRow | null {
-    // What is gathered are files of one directory: nothing that is not in it, or is not it, can differ.
-    if (this.#gathered !== null && (path === this.#gathered || isBelow(path, this.#gathered))) this.flush();
+    this.#flushFor(path);
     const parent = this.#dirId(parentOf(path));
     if (path === "" || parent === null) return null;
     const cells = this.#get.get(parent, encodeBytes(nameOf(path))) as unknown as SqlRow | undefined;
     return cells === undefined ? null : decodeRow(cells, { at: 0, owners: this.#owners });
+  }
+
+  isDir(path: RelPath): boolean {
+    this.#flushFor(path);
+    return this.#dirId(path) !== null;
+  }
+
+  /** What is gathered are files of one directory: nothing that is not in it can differ. */
+  #flushFor(path: RelPath): void {
+    if (this.#gathered !== null && isBelow(path, this.#gathered)) this.flush();
   }
 
   children(dir: RelPath): ChildRow[] {

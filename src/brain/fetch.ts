@@ -23,6 +23,8 @@ const BATCH_PATHS = 256;
 const CONTENT_MIN_BYTES = 64 << 10;
 /** How many batches are under way on one side. */
 const BATCHES_IN_FLIGHT = 3;
+/** With more content than this at hand or on its way, in bytes, no more is read until some is committed. */
+const CONTENT_LIMIT_BYTES = 8 << 20;
 
 /** A look follows at most so many renames in a row: names that were swapped would be followed for ever. */
 const HOPS = 3;
@@ -66,11 +68,28 @@ export class LookLane {
     queueMicrotask(() => this.#pump());
   }
 
+  /** Goes on where the limit of content held it up. */
+  resume(): void {
+    this.#pump();
+  }
+
   #pump(): void {
-    while (this.#inFlight < BATCHES_IN_FLIGHT && this.#head < this.#queue.length) {
+    while (this.#inFlight < BATCHES_IN_FLIGHT && this.#head < this.#queue.length && this.#mayRead()) {
       this.#inFlight++;
       void this.#run(this.#nextBatch());
     }
+  }
+
+  /**
+   * Whether the next batch may begin. Where nothing is being committed nothing will end by itself, so
+   * one batch at a time goes on: what it brings may be what all the rest waits for.
+   */
+  #mayRead(): boolean {
+    const { board, lanes } = this.#context;
+    if (!this.#queue[this.#head]!.content) return true;
+    const bytes = board.contentBytes + lanes.left.contentBytes + lanes.right.contentBytes;
+    if (bytes + this.#inFlight * BATCH_BYTES < CONTENT_LIMIT_BYTES) return true;
+    return this.#inFlight === 0 && lanes.left.isIdle && lanes.right.isIdle;
   }
 
   /** Takes looks of the same kind from the front. */

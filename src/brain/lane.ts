@@ -19,6 +19,8 @@ const BATCHES_IN_FLIGHT = 4;
 const BATCH_TRANSITIONS = 512;
 const BATCH_BYTES = 1 << 20;
 
+const SIDES = ["left", "right"] as const;
+
 /** One step on its way, and who waits for its result. */
 export interface Step {
   readonly transition: Transition;
@@ -41,6 +43,7 @@ export class CommitLane {
   #open = emptyBatch();
   #full: Batch[] = [];
   #inFlight = 0;
+  #contentBytes = 0;
   #onRoom: (() => void)[] = [];
 
   constructor(context: PairContext, side: Side) {
@@ -53,7 +56,12 @@ export class CommitLane {
     return this.#open;
   }
 
-  /** Transitions that were added and not answered yet, about. */
+  /** The content that was added and is not answered yet, in bytes. */
+  get contentBytes(): number {
+    return this.#contentBytes;
+  }
+
+  /** Whether nothing was added that is not answered. */
   get isIdle(): boolean {
     return this.#inFlight === 0 && this.#open.steps.length === 0 && this.#full.length === 0;
   }
@@ -61,7 +69,9 @@ export class CommitLane {
   /** Adds a step to the open batch. `flush` sends it. */
   add(step: Step): void {
     this.#open.steps.push(step);
-    this.#open.bytes += contentBytes(step.transition);
+    const bytes = contentBytes(step.transition);
+    this.#open.bytes += bytes;
+    this.#contentBytes += bytes;
     if (this.#open.steps.length < BATCH_TRANSITIONS && this.#open.bytes < BATCH_BYTES) return;
     this.#full.push(this.#open);
     this.#open = emptyBatch();
@@ -103,8 +113,10 @@ export class CommitLane {
       this.#context.fail(error);
     }
     this.#inFlight--;
+    this.#contentBytes -= batch.bytes;
     for (const resolve of this.#onRoom.splice(0)) resolve();
     this.flush();
+    for (const side of SIDES) this.#context.looks[side].resume();
     this.#context.wake();
   }
 

@@ -31,15 +31,18 @@ export interface News {
   readonly right: Sighting | null;
 }
 
+const SIDES = ["left", "right"] as const;
+
 type Mutable = { path: RelPath; left: Sighting | null; right: Sighting | null };
 
-/** Paths with news, live ones first. */
+/** Paths with news: live ones first, and what is held before what must be looked at still. */
 export class NewsBoard {
-  #live = new Map<RelPath, Mutable>();
-  #rest = new Map<RelPath, Mutable>();
+  readonly #live = new Queue();
+  readonly #rest = new Queue();
   #parked = new Map<RelPath, { news: Mutable; on: RelPath }>();
   #parkedOn = new Map<RelPath, Set<RelPath>>();
   #order = 0;
+  #contentBytes = 0;
   readonly #onNews: () => void;
   readonly #nowMs: () => number;
 
@@ -54,6 +57,16 @@ export class NewsBoard {
     return this.#live.size + this.#rest.size;
   }
 
+  /** Those of them of which nothing has to be read first. */
+  get heldCount(): number {
+    return this.#live.held.size + this.#rest.held.size;
+  }
+
+  /** The content that is at hand, parked paths included, in bytes. */
+  get contentBytes(): number {
+    return this.#contentBytes;
+  }
+
   /** All paths, parked ones included. */
   get size(): number {
     return this.readyCount + this.#parked.size;
@@ -61,15 +74,14 @@ export class NewsBoard {
 
   /** Every path on the board, parked ones included. */
   *paths(): Generator<RelPath> {
-    yield* this.#live.keys();
-    yield* this.#rest.keys();
+    for (const queue of [this.#live, this.#rest]) for (const { path } of queue.all()) yield path;
     yield* this.#parked.keys();
   }
 
   /** Arrival of the oldest path on the board, ms on the monotonic clock; null when it is empty. */
   oldestMs(): number | null {
     let oldest: number | null = null;
-    for (const news of this.#live.values()) {
+    for (const news of this.#live.all()) {
       const at = Math.min(news.left?.atMs ?? Infinity, news.right?.atMs ?? Infinity);
       oldest = oldest === null ? at : Math.min(oldest, at);
     }
@@ -89,24 +101,29 @@ export class NewsBoard {
   /** Puts news (back) on the board; what the board knows already and is newer stays. */
   put(news: News): void {
     const parked = this.#parked.get(news.path);
-    if (parked !== undefined) return merge(parked.news, news);
-    const known = this.#live.get(news.path) ?? this.#rest.get(news.path);
+    if (parked !== undefined) return this.#merge(parked.news, news);
+    const known = this.#live.take(news.path) ?? this.#rest.take(news.path);
     const merged = known ?? { path: news.path, left: null, right: null };
-    merge(merged, news);
+    this.#merge(merged, news);
     const isLive = merged.left?.isLive === true || merged.right?.isLive === true;
-    if (isLive) this.#rest.delete(news.path);
-    (isLive ? this.#live : this.#rest).set(news.path, merged);
+    (isLive ? this.#live : this.#rest).put(merged);
     this.#onNews();
   }
 
-  /** Takes up to `limit` ready paths, live ones first, sorted so that parents come before children. */
-  take(limit: number): News[] {
+  /**
+   * Takes up to `limit` ready paths, live ones first, sorted so that parents come before children;
+   * `onlyHeld`: only those of which nothing has to be read first.
+   */
+  take(limit: number, { onlyHeld = false } = {}): News[] {
     const taken: News[] = [];
-    for (const map of [this.#live, this.#rest]) {
-      for (const [path, news] of map) {
-        if (taken.length >= limit) break;
-        map.delete(path);
-        taken.push(news);
+    for (const queue of [this.#live, this.#rest]) {
+      for (const map of onlyHeld ? [queue.held] : [queue.held, queue.bare]) {
+        for (const [path, news] of map) {
+          if (taken.length >= limit) break;
+          map.delete(path);
+          this.#contentBytes -= bytesOf(news);
+          taken.push(news);
+        }
       }
     }
     // A prefix sorts first in any order of code units, which is all that is needed here.
@@ -117,8 +134,10 @@ export class NewsBoard {
   park(news: News, on: RelPath): void {
     const path = news.path;
     const already = this.#parked.get(path);
-    if (already !== undefined) return merge(already.news, news);
-    this.#parked.set(path, { news: { ...news }, on });
+    if (already !== undefined) return this.#merge(already.news, news);
+    const parked = { path, left: null, right: null };
+    this.#merge(parked, news);
+    this.#parked.set(path, { news: parked, on });
     const set = this.#parkedOn.get(on) ?? new Set();
     this.#parkedOn.set(on, set.add(path));
   }
@@ -142,6 +161,7 @@ export class NewsBoard {
       const parked = this.#parked.get(path);
       if (parked === undefined) continue;
       this.#parked.delete(path);
+      this.#contentBytes -= bytesOf(parked.news);
       this.put(parked.news);
     }
   }
@@ -153,23 +173,22 @@ export class NewsBoard {
 
   /** All news strictly below a directory. */
   *below(dir: RelPath): Generator<News> {
-    for (const map of [this.#live, this.#rest]) {
-      for (const [path, news] of map) if (isBelow(path, dir)) yield news;
+    for (const queue of [this.#live, this.#rest]) {
+      for (const news of queue.all()) if (isBelow(news.path, dir)) yield news;
     }
     for (const [path, { news }] of this.#parked) if (isBelow(path, dir)) yield news;
   }
 
   /** Takes one path off the board: it is being looked at anew. */
   drop(path: RelPath): void {
-    for (const map of [this.#live, this.#rest, this.#parked]) map.delete(path);
+    const news = this.#live.take(path) ?? this.#rest.take(path) ?? this.#parked.get(path)?.news;
+    this.#parked.delete(path);
+    if (news !== undefined) this.#contentBytes -= bytesOf(news);
   }
 
   /** Takes everything off the board below a path. */
   dropBelow(dir: RelPath): void {
-    for (const map of [this.#live, this.#rest]) {
-      for (const path of map.keys()) if (isBelow(path, dir)) map.delete(path);
-    }
-    for (const path of this.#parked.keys()) if (isBelow(path, dir)) this.#parked.delete(path);
+    for (const { path } of [...this.below(dir)]) this.drop(path);
   }
 
   /**
@@ -188,6 +207,62 @@ export class NewsBoard {
     }
     return gone;
   }
+
+  #merge(into: Mutable, news: News): void {
+    const before = bytesOf(into);
+    merge(into, news);
+    this.#contentBytes += bytesOf(into) - before;
+  }
+}
+
+/**
+ * Ready paths in the order in which they came; those of which nothing has to be read first by
+ * themselves: what was read is sent on before more is read. What is gone stays behind, with the file
+ * that may be its new name.
+ */
+class Queue {
+  readonly held = new Map<RelPath, Mutable>();
+  readonly bare = new Map<RelPath, Mutable>();
+
+  get size(): number {
+    return this.held.size + this.bare.size;
+  }
+
+  *all(): Generator<Mutable> {
+    yield* this.held.values();
+    yield* this.bare.values();
+  }
+
+  get(path: RelPath): Mutable | undefined {
+    return this.held.get(path) ?? this.bare.get(path);
+  }
+
+  take(path: RelPath): Mutable | undefined {
+    const news = this.get(path);
+    if (news !== undefined && !this.held.delete(path)) this.bare.delete(path);
+    return news;
+  }
+
+  put(news: Mutable): void {
+    (isBare(news.left) || isBare(news.right) ? this.bare : this.held).set(news.path, news);
+  }
+}
+
+/** Whether a side shows a file that has not been read, or nothing. */
+function isBare(sighting: Sighting | null): boolean {
+  if (sighting === null) return false;
+  const seen = sighting.observation;
+  return seen.kind !== "present" || (seen.entry.kind === "file" && seen.content === null);
+}
+
+/** The content that a path's news brings along. */
+function bytesOf({ left, right }: News): number {
+  return contentBytes(left) + contentBytes(right);
+}
+
+function contentBytes(sighting: Sighting | null): number {
+  const seen = sighting?.observation;
+  return seen?.kind === "present" ? seen.content?.length ?? 0 : 0;
 }
 
 function stayer(
@@ -205,7 +280,7 @@ function isLater(a: Sighting, b: Sighting): boolean {
 }
 
 function merge(into: Mutable, news: News): void {
-  for (const side of ["left", "right"] as const) {
+  for (const side of SIDES) {
     const incoming = news[side];
     const known = into[side];
     if (incoming === null || (known !== null && isLater(known, incoming))) continue;

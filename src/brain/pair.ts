@@ -261,9 +261,9 @@ export class Pair {
     this.#settleWaiters();
     this.#progress();
     if (!this.#isAwake && !this.#stopped) await new Promise<void>((resolve) => this.#wake = resolve);
-    // WHY: with too many in flight the loop takes nothing, and would spin without ever letting an answer in.
+    // WHY: with too many in flight the loop leaves some, and would spin without ever letting an answer in.
     const { board, flights } = this.#context;
-    this.#isAwake = board.readyCount > ROUND_PATHS && flights.size <= FLIGHT_LIMIT;
+    this.#isAwake = (flights.size > FLIGHT_LIMIT ? board.heldCount : board.readyCount) > ROUND_PATHS;
     return !this.#stopped;
   }
 

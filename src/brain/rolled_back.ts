@@ -236,7 +236,7 @@ class Examination {
       return;
     }
     if (oldest.seen.kind !== "present") return archive.remove(path);
-    if (parentOf(path) !== ROOT && archive.get(parentOf(path))?.entry.kind !== "dir") return; // as new then
+    if (!archive.isDir(parentOf(path))) return; // as new then
     recovery.rolledBack.add(path);
     const twin = places.length === 2 && newest.age === oldest.age ? newest : null;
     archive.put(path, rowOf(oldest.side, { seen: oldest.seen, twin: twin?.seen ?? null, known: stampsIn(chain) }));

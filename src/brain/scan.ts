@@ -20,7 +20,7 @@ import type { Sighting } from "./news.ts";
 import { isAsArchived } from "./view.ts";
 
 /** How many directories are listed in one request, and how many requests are under way. */
-const BATCH_DIRS = 64;
+const BATCH_DIRS = 16;
 /** While more paths than this are on the board the walk waits. */
 const BOARD_LIMIT = 2_000;
 
@@ -220,8 +220,7 @@ export class Scanner {
 
   /** Whether the directory of a path is in the archive: below one that was skipped nothing is told. */
   #hasParent(path: RelPath): boolean {
-    const parent = parentOf(path);
-    return parent === ROOT || this.#context.archive.get(parent)?.entry.kind === "dir";
+    return this.#context.archive.isDir(parentOf(path));
   }
 }
 

@@ -10,7 +10,7 @@ import type { ArchiveRow } from "../core/archive.ts";
 import { conflictRow, type KeptLoser } from "../core/conflict.ts";
 import type { Entry, Stamp } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
-import { parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { parentOf, type RelPath } from "../core/path.ts";
 import type { ProblemReason, Side } from "../core/problem.ts";
 import type { FailedResult, RefusedResult, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
@@ -187,8 +187,7 @@ export function lookAgain(context: PairContext, path: RelPath, sides: readonly S
 
 /** Whether the archive knows the directory of a path, as a directory: only then can the path be recorded. */
 export function hasRecordedParent(context: PairContext, path: RelPath): boolean {
-  const parent = parentOf(path);
-  return parent === ROOT || context.archive.get(parent)?.entry.kind === "dir";
+  return context.archive.isDir(parentOf(path));
 }
 
 /** What cannot be recorded yet is looked at again after its directory. */

@@ -60,6 +60,8 @@ export type MetaKey = string;
 export interface Archive extends Disposable {
   /** The row at a path, or null. */
   get(path: RelPath): ArchiveRow | null;
+  /** Whether a path is the root or has the row of a directory. */
+  isDir(path: RelPath): boolean;
   /** The rows of one directory, sorted by name bytes; empty where the directory has no row. */
   children(dir: RelPath): ChildRow[];
   /** All paths below a directory, children before their directory; lazily. Not to be mixed with writes. */

@@ -59,6 +59,10 @@ export class MemoryArchive implements Archive {
     return this.#state.rows.get(path) ?? null;
   }
 
+  isDir(path: RelPath): boolean {
+    return path === "" || this.#state.rows.get(path)?.entry.kind === "dir";
+  }
+
   children(dir: RelPath): ChildRow[] {
     return [...this.#state.rows]
       .filter(([path]) => parentOf(path) === dir)
@@ -210,8 +214,7 @@ export class MemoryArchive implements Archive {
 
   #requireParent(path: RelPath): void {
     const parent = parentOf(path);
-    const isDir = parent === "" || this.#state.rows.get(parent)?.entry.kind === "dir";
-    if (path === "" || !isDir) throw new ArchiveError(`Cannot record "${path}": its directory has no row`);
+    if (path === "" || !this.isDir(parent)) throw new ArchiveError(`Cannot record "${path}": its directory has no row`);
   }
 }
 
