@@ -9,13 +9,14 @@
 static void meta_set(struct work *w, struct live *live) {
   struct info before = live->info, now;
   struct transition *op = w->op;
-  if (attrs_set(live->object, live->info.kind, &op->attrs, w->site->replica->is_root_user, &op->out.masked) < 0) {
+  if (attrs_set(live->object, live->info.kind, &op->attrs, w->site->replica->is_root_user) < 0) {
     outcome_fail(w, "attributes");
     return;
   }
   bool proven = before.kind != KIND_FILE || live_is_leased(live);
   bool same = info_at(live->object, "", &now) == 0 && now.size == before.size;
   outcome_stamp(w, live->object, proven && same);
+  op->out.masked = attrs_are_masked(&op->attrs, &op->out.after);
   /* After the stamp was read: nobody came to write until then. */
   if (!live_is_intact(live)) outcome_end(w, ST_DIRTY);
 }

@@ -32,14 +32,12 @@ static bool stage_now(struct work *w) {
 static void put_done(struct work *w) {
   struct staged *staged = &w->op->staged;
   staged->is_there = false;
-  w->op->out.masked = staged->masked;
-  if (w->op->code == OP_PUT_DIR &&
-      attrs_set(staged->object, KIND_DIR, &w->op->attrs, w->site->replica->is_root_user, &w->op->out.masked) < 0)
-    w->op->out.masked = true;
-  struct info now;
-  bool same = info_at(staged->object, "", &now) == 0 &&
-              (now.kind != KIND_FILE || info_same_after(&staged->info, &now));
-  outcome_stamp(w, staged->object, same);
+  bool is_set = w->op->code != OP_PUT_DIR ||
+                attrs_set(staged->object, KIND_DIR, &w->op->attrs, w->site->replica->is_root_user) == 0;
+  outcome_stamp(w, staged->object, true);
+  struct outcome *out = &w->op->out;
+  if (out->after.kind == KIND_FILE && !info_same_after(&staged->info, &out->after)) outcome_end(w, ST_DIRTY);
+  out->masked = w->op->code == OP_PUT_DIR ? !is_set || attrs_are_masked(&w->op->attrs, &out->after) : staged->masked;
 }
 
 static void rename_failed(struct work *w, const char *step) {
@@ -47,8 +45,15 @@ static void rename_failed(struct work *w, const char *step) {
   if (errno == EBUSY) outcome_end(w, ST_MOUNT);
 }
 
+/* Gives the staged object a name that nothing has. */
+static int place_new(struct work *w, struct place *place) {
+  struct staged *staged = &w->op->staged;
+  if (staged->is_nameless) return rename_nameless(staged->object, place_end(place));
+  return rename_noreplace(w->site, staged_end(w), place_end(place), staged->info.kind);
+}
+
 static void put_new(struct work *w, struct place *place) {
-  if (rename_noreplace(w->site, staged_end(w), place_end(place), w->op->staged.info.kind) == 0) {
+  if (place_new(w, place) == 0) {
     put_done(w);
     return;
   }
@@ -181,6 +186,12 @@ void put_swap(struct work *w) {
   struct place place;
   struct live live;
   bool is_new = w->op->expected.kind == KIND_NONE;
+  if (is_new && w->op->staged.is_nameless) { /* what is there already, the link itself finds */
+    if (!work_open_parent(w, w->op->path, &place)) return;
+    put_new(w, &place);
+    place_close(&place);
+    return;
+  }
   if (!work_open(w, w->op->path, &place, &live, !is_new)) return;
   if (is_new && live.object >= 0) {
     outcome_end(w, ST_STALE);

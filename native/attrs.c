@@ -18,17 +18,15 @@ static int set_owner(int fd, const struct attrs *a, bool is_root_user) {
   return may_leave ? 0 : -1;
 }
 
-static int set_mode(int fd, uint8_t kind, const struct attrs *a, bool is_root_user, bool *masked) {
+static int set_mode(int fd, uint8_t kind, const struct attrs *a, bool is_root_user) {
   if (a->mode == ATTR_LEAVE_MODE || kind == KIND_LINK) return 0;
   mode_t mode = a->mode & 07777;
   if (kind == KIND_FILE && !is_root_user) mode &= (mode_t) ~(S_ISUID | S_ISGID);
+  if (fchmod(fd, mode) == 0) return 0;
+  if (errno != EBADF) return -1;
   char path[32];
   open_proc_path(path, fd); /* WHY: fchmod refuses an O_PATH fd */
-  if (chmod(path, mode) < 0) return -1;
-  struct info now;
-  if (info_at(fd, "", &now) < 0) return -1;
-  if (now.mode != (a->mode & 07777)) *masked = true;
-  return 0;
+  return chmod(path, mode);
 }
 
 static int set_mtime(int fd, uint8_t kind, const struct attrs *a) {
@@ -45,8 +43,13 @@ static int set_mtime(int fd, uint8_t kind, const struct attrs *a) {
   return utimensat(AT_FDCWD, path, times, 0);
 }
 
-int attrs_set(int fd, uint8_t kind, const struct attrs *attrs, bool is_root_user, bool *masked) {
+int attrs_set(int fd, uint8_t kind, const struct attrs *attrs, bool is_root_user) {
   if (set_owner(fd, attrs, is_root_user) < 0) return -1;
-  if (set_mode(fd, kind, attrs, is_root_user, masked) < 0) return -1;
+  if (set_mode(fd, kind, attrs, is_root_user) < 0) return -1;
   return set_mtime(fd, kind, attrs);
+}
+
+bool attrs_are_masked(const struct attrs *attrs, const struct info *now) {
+  if (attrs->mode == ATTR_LEAVE_MODE || now->kind == KIND_LINK) return false;
+  return now->mode != (attrs->mode & 07777);
 }

@@ -16,8 +16,9 @@ struct attrs {
 };
 
 /* Sets what is not "leave": owner, then mode (chown clears setuid), then mtime. `fd` may be O_PATH.
- * What this user may not set of owner, setuid and setgid is left out; *masked says so of the bits.
- * Returns 0 or -1 with errno. */
-int attrs_set(int fd, uint8_t kind, const struct attrs *attrs, bool is_root_user, bool *masked);
+ * What this user may not set of owner, setuid and setgid is left out. Returns 0 or -1 with errno. */
+int attrs_set(int fd, uint8_t kind, const struct attrs *attrs, bool is_root_user);
+/* Whether an object that shows `now` lacks some bits of the mode. */
+bool attrs_are_masked(const struct attrs *attrs, const struct info *now);
 
 #endif

@@ -29,13 +29,16 @@ void outcome_stamp(struct work *w, int fd, bool is_proven) {
   outcome_end(w, is_proven && !(young && out->after.kind == KIND_FILE) ? ST_DONE : ST_DIRTY);
 }
 
+bool work_open_parent(struct work *w, struct bytes path, struct place *place) {
+  if (place_open(w->site->root, path, place) == 0) return true;
+  outcome_fail(w, "open parent");
+  w->op->out.status = (uint8_t)place_status(errno);
+  return false;
+}
+
 bool work_open(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed) {
   *live = (struct live){.object = -1, .fd = -1};
-  if (place_open(w->site->root, path, place) < 0) {
-    outcome_fail(w, "open parent");
-    w->op->out.status = (uint8_t)place_status(errno);
-    return false;
-  }
+  if (!work_open_parent(w, path, place)) return false;
   if (live_open(place, w->site->replica->info.mount_id, live) == 0) return true;
   if (errno == ENOENT && !is_needed) return true;
   outcome_fail(w, "open");
@@ -98,8 +101,9 @@ static struct attrs attrs_of_successor(struct work *w) {
 static void stage_one(struct work *w, bool many) {
   struct transition *op = w->op;
   struct attrs attrs = attrs_of_successor(w);
+  unsigned how = (many ? STAGE_MANY : 0) | (op->expected.kind == KIND_NONE ? STAGE_NEW : 0);
   int staged = op->from_batch ? stage_take(w->site, op->batch, op->id, &attrs, many, &op->staged)
-                              : stage_content(w->site, op->content, &attrs, many, &op->staged);
+                              : stage_content(w->site, op->content, &attrs, how, &op->staged);
   if (staged == 0) return;
   outcome_fail(w, "stage");
   if (errno == ENODATA) outcome_end(w, ST_GONE);

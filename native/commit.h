@@ -71,6 +71,8 @@ void outcome_fail(struct work *w, const char *step);
 /* Ends an op whose result is the object `fd`: DONE with its stamp, or DIRTY where `is_proven` is
  * false or the stamp is too young to tell a later write. */
 void outcome_stamp(struct work *w, int fd, bool is_proven);
+/* Opens the parent of a path. Returns false where the op ended: it is not there. */
+bool work_open_parent(struct work *w, struct bytes path, struct place *place);
 /* Opens the parent of a path and the object there. Returns false where the op ended: its parent is
  * not there, or (is_needed) the object is not. Otherwise live->object is -1 where nothing is. */
 bool work_open(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed);

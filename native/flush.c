@@ -46,7 +46,9 @@ static void flush_jobs(struct flush_job *jobs, size_t count) {
 
 /* Kernels before 5.8 tell nothing about write errors in syncfs. */
 static int flush_closed(struct site *site, struct staged *staged) {
-  int fd = openat(site->stage, staged->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  int fd = staged->is_nameless
+             ? open_again(staged->object, O_RDONLY)
+             : openat(site->stage, staged->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0) return errno;
   int err = fdatasync(fd) < 0 ? errno : 0;
   close_fd(fd);

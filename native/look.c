@@ -53,8 +53,8 @@ static ssize_t read_content(int fd, size_t limit, uint8_t **content) {
       free(data);
       return -1;
     }
-    if (n == 0) break;
     len += (size_t)n;
+    if (n == 0 || len == limit) break; /* whether it has grown, its stamp will tell */
   }
   *content = data;
   return (ssize_t)len;

@@ -82,8 +82,9 @@ int open_again(int path_fd, int flags) {
   char path[32];
   open_proc_path(path, path_fd);
   flags |= O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  int fd = open(path, flags | O_NOATIME);
-  return fd < 0 && errno == EPERM ? open(path, flags) : fd;
+  /* WHY openat: musl's open asks for the fd's flags once more. */
+  int fd = openat(AT_FDCWD, path, flags | O_NOATIME);
+  return fd < 0 && errno == EPERM ? openat(AT_FDCWD, path, flags) : fd;
 }
 
 void close_fd(int fd) {

@@ -55,6 +55,12 @@ static int rename_dir_checked(struct end from, struct end to) {
   return renameat(from.dir, from.name, to.dir, to.name);
 }
 
+int rename_nameless(int object, struct end to) {
+  char path[32];
+  open_proc_path(path, object);
+  return linkat(AT_FDCWD, path, to.dir, to.name, AT_SYMLINK_FOLLOW);
+}
+
 int rename_noreplace(struct site *site, struct end from, struct end to, uint8_t kind) {
   if (renameat2_raw(from, to, RENAME_NOREPLACE) == 0) return 0;
   if (!rename_is_unsupported(errno)) return -1;

@@ -14,8 +14,9 @@
 #include "rename.h"
 
 /* Looks at the complete object and makes the name that tells what it is. */
-static int stage_identify(struct site *site, int fd, struct staged *out) {
+static int stage_identify(struct site *site, int fd, const struct attrs *attrs, struct staged *out) {
   if (info_at(fd, "", &out->info) < 0) return -1;
+  out->masked = attrs_are_masked(attrs, &out->info);
   bool is_file = out->info.kind == KIND_FILE;
   snprintf(out->name, sizeof out->name, "%c%llx-%llx-%llx-%x", SIGIL_STAGED, (unsigned long long)out->info.inode,
            is_file ? (unsigned long long)out->info.size : 0ull,
@@ -57,14 +58,35 @@ static int give_name(struct site *site, int fd, const char *temp, const char *na
   return linkat(AT_FDCWD, path, site->stage, name, AT_SYMLINK_FOLLOW);
 }
 
-int stage_content(struct site *site, struct bytes content, const struct attrs *attrs, bool many, struct staged *out) {
+/* Ends the staging of a file that is to get its first name in the tree: it vanishes with its fds. */
+static int settle_nameless(int fd, bool many, struct staged *out) {
+  out->object = open_again(fd, O_PATH);
+  if (out->object < 0) return -1;
+  out->is_nameless = true;
+  out->needs_flush = out->info.size > 0;
+  if (out->needs_flush && !many) {
+    out->flush = fd;
+    return 0;
+  }
+  if (out->needs_flush) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+  close_fd(fd);
+  return 0;
+}
+
+int stage_content(struct site *site, struct bytes content, const struct attrs *attrs, unsigned how, struct staged *out) {
   char temp[STAGE_NAME_SIZE];
+  bool many = how & STAGE_MANY;
   *out = STAGED_NONE;
   int fd = open_nameless(site, temp);
   if (fd < 0) return -1;
   if (write_all(fd, content.data, content.len) < 0) goto fail;
-  if (attrs_set(fd, KIND_FILE, attrs, site->replica->is_root_user, &out->masked) < 0) goto fail;
-  if (stage_identify(site, fd, out) < 0 || give_name(site, fd, temp, out->name) < 0) goto fail;
+  if (attrs_set(fd, KIND_FILE, attrs, site->replica->is_root_user) < 0) goto fail;
+  if (stage_identify(site, fd, attrs, out) < 0) goto fail;
+  if ((how & STAGE_NEW) && !*temp) {
+    if (settle_nameless(fd, many, out) == 0) return 0;
+    goto fail;
+  }
+  if (give_name(site, fd, temp, out->name) < 0) goto fail;
   if (stage_settle(site, fd, many, out) == 0) return 0;
   stage_discard(site, out);
   stage_close(out);
@@ -92,8 +114,8 @@ int stage_take(struct site *site, struct bytes batch, uint32_t id, const struct 
     if (is_gone) errno = ENODATA;
     return -1;
   }
-  if (attrs_set(fd, KIND_FILE, attrs, site->replica->is_root_user, &out->masked) < 0) goto fail;
-  if (stage_identify(site, fd, out) < 0 || renameat(site->stage, path, site->stage, out->name) < 0) goto fail;
+  if (attrs_set(fd, KIND_FILE, attrs, site->replica->is_root_user) < 0) goto fail;
+  if (stage_identify(site, fd, attrs, out) < 0 || renameat(site->stage, path, site->stage, out->name) < 0) goto fail;
   if (stage_settle(site, fd, many, out) == 0) return 0;
   stage_discard(site, out);
   stage_close(out);
@@ -108,8 +130,8 @@ static int stage_finish(struct site *site, const char *temp, uint8_t kind, const
                         struct staged *out) {
   out->object = openat(site->stage, temp, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (out->object < 0) return -1;
-  if (attrs_set(out->object, kind, attrs, site->replica->is_root_user, &out->masked) < 0) return -1;
-  if (stage_identify(site, out->object, out) < 0) return -1;
+  if (attrs_set(out->object, kind, attrs, site->replica->is_root_user) < 0) return -1;
+  if (stage_identify(site, out->object, attrs, out) < 0) return -1;
   if (renameat(site->stage, temp, site->stage, out->name) < 0) return -1;
   out->is_there = true;
   return 0;

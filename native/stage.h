@@ -13,6 +13,7 @@
 
 struct staged {
   bool is_there; /* `name` in the stage is this object */
+  bool is_nameless; /* it has no name at all yet, and vanishes when `object` is closed */
   char name[STAGE_NAME_SIZE];
   struct info info; /* when it was complete */
   int object;       /* O_PATH; -1: stage_open opens it again */
@@ -25,8 +26,11 @@ struct staged {
 
 /* What follows returns 0 or -1 with errno; after a failure nothing is left in the stage. */
 
-/* A file with this content. `many`: it will be flushed by syncfs; its fds are closed at once. */
-int stage_content(struct site *site, struct bytes content, const struct attrs *attrs, bool many, struct staged *out);
+#define STAGE_MANY 1u /* it will be flushed by syncfs: no fd that may write stays open */
+#define STAGE_NEW 2u  /* it takes a name that nothing has: it gets none in the stage before */
+
+/* A file with this content; `how`: a sum of STAGE_*. */
+int stage_content(struct site *site, struct bytes content, const struct attrs *attrs, unsigned how, struct staged *out);
 /* Takes .psync/stage/<batch>/<id> that rsync wrote. ENODATA: it is not there, or is not what rsync
  * would have made (one regular file with one name). */
 int stage_take(struct site *site, struct bytes batch, uint32_t id, const struct attrs *attrs, bool many,
