@@ -1,13 +1,45 @@
 /**
- * A bounded queue between one or more writers and one reader.
+ * Queues: one without a limit, and a bounded one between one or more writers and one reader.
  * @module
  */
+
+/** First in, first out; what was taken is let go of soon, also where the queue never runs empty. */
+export class Fifo<T> {
+  #items: T[] = [];
+  #head = 0;
+
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  /** The item that `take` would give. */
+  peek(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  take(): T | undefined {
+    const item = this.#items[this.#head];
+    if (this.size === 0) return undefined;
+    this.#head++;
+    if (this.#head === this.#items.length) {
+      this.#items = [];
+      this.#head = 0;
+    } else if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+}
 
 /** Holds at most `capacity` items; `push` waits while it is full. Read by one `for await`. */
 export class BoundedQueue<T> implements AsyncIterable<T> {
   readonly #capacity: number;
-  #items: T[] = [];
-  #head = 0;
+  readonly #items = new Fifo<T>();
   #closed = false;
   #error: unknown = null;
   #reader: (() => void) | null = null;
@@ -18,7 +50,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   }
 
   get size(): number {
-    return this.#items.length - this.#head;
+    return this.#items.size;
   }
 
   /** Adds an item, waiting for room; rejects once the queue is closed. */
@@ -61,14 +93,7 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
   }
 
   #take(): T {
-    const item = this.#items[this.#head++]!;
-    if (this.#head > 1024 && this.#head * 2 > this.#items.length) {
-      this.#items = this.#items.slice(this.#head);
-      this.#head = 0;
-    } else if (this.#head === this.#items.length) {
-      this.#items = [];
-      this.#head = 0;
-    }
+    const item = this.#items.take()!;
     this.#wakeWriters();
     return item;
   }

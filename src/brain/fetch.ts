@@ -4,6 +4,7 @@
  * What comes back goes onto the board as news; the path is in flight meanwhile. Decides nothing.
  * @module
  */
+import { Fifo } from "../base/queue.ts";
 import type { LookOptions } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
@@ -49,8 +50,7 @@ interface Queued extends WantedLook {
 export class LookLane {
   readonly #context: PairContext;
   readonly #side: Side;
-  #queue: Queued[] = [];
-  #head = 0;
+  readonly #queue = new Fifo<Queued>();
   #inFlight = 0;
 
   constructor(context: PairContext, side: Side) {
@@ -59,7 +59,7 @@ export class LookLane {
   }
 
   get size(): number {
-    return this.#queue.length - this.#head + this.#inFlight;
+    return this.#queue.size + this.#inFlight;
   }
 
   /** Looks at one path soon; `done` gets the observation, in the order of the answers. */
@@ -74,7 +74,7 @@ export class LookLane {
   }
 
   #pump(): void {
-    while (this.#inFlight < BATCHES_IN_FLIGHT && this.#head < this.#queue.length && this.#mayRead()) {
+    while (this.#inFlight < BATCHES_IN_FLIGHT && this.#queue.size > 0 && this.#mayRead()) {
       this.#inFlight++;
       void this.#run(this.#nextBatch());
     }
@@ -86,7 +86,7 @@ export class LookLane {
    */
   #mayRead(): boolean {
     const { board, lanes } = this.#context;
-    if (!this.#queue[this.#head]!.content) return true;
+    if (!this.#queue.peek()!.content) return true;
     const bytes = board.contentBytes + lanes.left.contentBytes + lanes.right.contentBytes;
     if (bytes + this.#inFlight * BATCH_BYTES < CONTENT_LIMIT_BYTES) return true;
     return this.#inFlight === 0 && lanes.left.isIdle && lanes.right.isIdle;
@@ -94,21 +94,19 @@ export class LookLane {
 
   /** Takes looks of the same kind from the front. */
   #nextBatch(): Queued[] {
-    const first = this.#queue[this.#head]!;
+    const first = this.#queue.peek()!;
     const batch: Queued[] = [];
     let bytes = 0;
     let limit = CONTENT_MIN_BYTES;
-    while (batch.length < BATCH_PATHS && this.#head < this.#queue.length) {
-      const next = this.#queue[this.#head]!;
+    for (let next = this.#queue.peek(); next !== undefined && batch.length < BATCH_PATHS; next = this.#queue.peek()) {
       if (next.content !== first.content || next.digest !== first.digest) break;
       limit = next.content ? Math.max(limit, next.sizeBytes) : limit;
       const isTooMuch = bytes + next.sizeBytes > BATCH_BYTES || (batch.length + 1) * limit > BATCH_WORST_BYTES;
       if (batch.length > 0 && next.content && isTooMuch) break;
       bytes += next.content ? next.sizeBytes : 0;
       batch.push(next);
-      this.#head++;
+      this.#queue.take();
     }
-    if (this.#head === this.#queue.length) [this.#queue, this.#head] = [[], 0];
     return batch;
   }
 
