@@ -66,6 +66,19 @@ each("gives back what was put", (archive) => {
   assertEquals(archive.get(ROOT), null);
 });
 
+each("tells directories, the root among them, also of what is not written yet", (archive) => {
+  put(archive, TREE);
+  const isDir = (at: string) => archive.isDir(path(at));
+  assertEquals([isDir(""), isDir("d"), isDir("d/e")], [true, true, true]);
+  assertEquals([isDir("h"), isDir("d/g"), isDir("none"), isDir("h/below")], [false, false, false, false]);
+  archive.transact(() => {
+    archive.put(path("d/n"), row(file("a")));
+    assertEquals(isDir("d"), true);
+    archive.put(path("d/e"), row(file("a")));
+    assertEquals([isDir("d/e"), isDir("d")], [false, true]);
+  });
+});
+
 each("keeps numbers at the ends of their ranges", (archive) => {
   const stamp: Stamp = {
     inode: 2n ** 64n - 1n,

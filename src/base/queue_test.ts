@@ -1,6 +1,17 @@
 /** Tests of the bounded queue. @module */
 import { assertEquals, assertRejects } from "@std/assert";
-import { BoundedQueue } from "./queue.ts";
+import { BoundedQueue, Fifo } from "./queue.ts";
+
+Deno.test("Fifo gives items in order, also where it never runs empty", () => {
+  const queue = new Fifo<number>();
+  queue.push(0);
+  for (let n = 1; n <= 5000; n++) {
+    queue.push(n);
+    if (n > 1) assertEquals(queue.take(), n - 2);
+  }
+  assertEquals([queue.size, queue.peek()], [2, 4999]);
+  assertEquals([queue.take(), queue.take(), queue.take(), queue.peek()], [4999, 5000, undefined, undefined]);
+});
 
 Deno.test("BoundedQueue hands items on in order and ends when closed", async () => {
   const queue = new BoundedQueue<number>(10);

@@ -92,3 +92,22 @@ Deno.test("LookLane tells of a failure and goes on with what waits", async () =>
   for (const { answer } of asked) await answer();
   assertEquals([seen, failures.length], [["absent b"], 1]);
 });
+
+Deno.test("LookLane reads no more content while much of it waits for a commit, and goes on when that ends", async () => {
+  const { asked, context } = make();
+  const busy = { contentBytes: 8 << 20, isIdle: false };
+  Object.assign(context, { lanes: { left: context.lanes.left, right: busy } });
+  const held = new LookLane(context, "left");
+  for (let i = 0; i < 2; i++) {
+    held.want({ path: at(`f${i}`), content: true, digest: false, sizeBytes: 1 << 20 }, () => {});
+  }
+  await Promise.resolve();
+  assertEquals([asked.length, held.size], [0, 2]);
+  held.want({ path: at("g"), content: false, digest: false, sizeBytes: 0 }, () => {});
+  busy.isIdle = true; // nothing will end by itself: one batch after the other
+  held.resume();
+  assertEquals(asked.length, 1);
+  busy.contentBytes = 0;
+  held.resume();
+  assertEquals(asked.length, 3);
+});

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { absent, at, news, present, sighting } from "../../tests/support/brain.ts";
-import { file } from "../../tests/support/entries.ts";
+import { dir, file } from "../../tests/support/entries.ts";
 import { NewsBoard } from "./news.ts";
 
 function board() {
@@ -80,4 +80,38 @@ Deno.test("NewsBoard.moveAway() takes along what the side that renamed had shown
   made.add("right", absent("d/x"), { isLive: false });
   assertEquals(made.moveAway({ from: at("d"), to: at("e") }, () => "old"), ["e/x"]);
   assertEquals(made.size, 0);
+});
+
+Deno.test("NewsBoard gives what needs no reading before what must be read first, and counts its content", () => {
+  const { made } = board();
+  const content = new Uint8Array(3);
+  const add = (path: string, isRead: boolean) =>
+    made.add("left", { ...present(path, file("a")), content: isRead ? content : null }, { isLive: false });
+  add("a", false);
+  made.add("left", absent("b"), { isLive: false });
+  made.add("left", present("c", dir()), { isLive: false });
+  add("d", true);
+  assertEquals([made.heldCount, made.readyCount, made.contentBytes], [2, 4, 3]);
+  assertEquals(names(made.take(10, { onlyHeld: true })), ["c", "d"]);
+  assertEquals([made.contentBytes, made.heldCount], [0, 0]);
+  add("a", true);
+  assertEquals([made.heldCount, made.contentBytes], [1, 3]);
+  assertEquals(names(made.take(1)), ["a"]);
+  assertEquals(names(made.take(1)), ["b"]);
+});
+
+Deno.test("NewsBoard counts the content of parked and dropped paths once", () => {
+  const { made } = board();
+  const read = (path: string) => ({ ...present(path, file("a")), content: new Uint8Array(5) });
+  made.park(news("d/x", { left: sighting(read("d/x")) }), at("d"));
+  made.add("left", read("e"), { isLive: false });
+  assertEquals(made.contentBytes, 10);
+  made.add("left", { ...read("e"), content: new Uint8Array(7) }, { isLive: true });
+  assertEquals(made.contentBytes, 12);
+  made.release(at("d"));
+  assertEquals(made.contentBytes, 12);
+  made.dropBelow(at("d"));
+  assertEquals(made.contentBytes, 7);
+  made.drop(at("e"));
+  assertEquals(made.contentBytes, 0);
 });
