@@ -286,7 +286,9 @@ export class Dispatcher {
   #move(news: News, { move }: Extract<Plan, { kind: "move" }>, blocker: RelPath | null): void {
     const opened = blocker === null ? undefined : this.#opened.get(blocker);
     const mayFollow = blocker !== null && this.#isOpened(blocker) && opened?.side === otherSide(move.side);
-    const inTheWay = blocker !== null && !mayFollow ? blocker : dispatchMove(this.#context, news, move, mayFollow);
+    const edited = this.#sighting(otherSide(move.side), move.from)?.observation ?? null;
+    const target = { isOpened: mayFollow, edited };
+    const inTheWay = blocker !== null && !mayFollow ? blocker : dispatchMove(this.#context, news, move, target);
     if (inTheWay === null) return;
     this.#context.board.park(news, inTheWay);
     this.#parkOldName(move.from, inTheWay);

@@ -9,7 +9,7 @@ import type { ArchiveRow } from "../core/archive.ts";
 import type { Move } from "../core/endpoint.ts";
 import { sameContent, sameMetadata, type Stamp } from "../core/entry.ts";
 import { expectedObject, expectedOf } from "../core/expected.ts";
-import type { PresentObservation } from "../core/observation.ts";
+import type { Observation, PresentObservation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { TransitionResult } from "../core/transition.ts";
@@ -22,18 +22,27 @@ import { hasRecordedParent, lookAgain, lookAtParent, NO_STAMP, recordConflict } 
 /** A rename that was found. */
 export type FoundMove = Extract<MoveFinding, { kind: "move" }>;
 
-/**
- * Begins the rename on the side that has not made it; returns what stands in its way, else null.
- * `isOpened`: the directory of the new name is made in the batch that is open on that side.
- */
-export function dispatchMove(context: PairContext, news: News, found: FoundMove, isOpened: boolean): RelPath | null {
+/** What is known of the side that is to make a rename. */
+export interface MoveTarget {
+  /** The directory of the new name is made in the batch that is open there. */
+  readonly isOpened: boolean;
+  /** What it showed at the old name, where that is news. */
+  readonly edited: Observation | null;
+}
+
+/** Begins the rename on the side that has not made it; returns what stands in its way, else null. */
+export function dispatchMove(
+  context: PairContext,
+  news: News,
+  found: FoundMove,
+  { isOpened, edited }: MoveTarget,
+): RelPath | null {
   const { flights, board, archive } = context;
   const move: Move = { from: found.from, to: news.path };
   const blocker = flights.blockerOf(move.from, { subtree: true }) ??
     (isOpened ? flights.blockerInOpened(move.to) : flights.blockerOf(move.to, { subtree: true }));
   if (blocker !== null) return blocker;
   const target = otherSide(found.side);
-  const edited = board.peek(move.from)?.[target]?.observation;
   const transition = {
     kind: "move" as const,
     ...move,
@@ -45,7 +54,7 @@ export function dispatchMove(context: PairContext, news: News, found: FoundMove,
   };
   flights.beginMove(move, { target, sizeBytes: null });
   const done = (result: TransitionResult) => {
-    settleMove(context, { news, found, move, target, isEdited: edited !== undefined }, result);
+    settleMove(context, { news, found, move, target, isEdited: edited !== null }, result);
     for (const path of [move.from, move.to]) {
       flights.end(path);
       board.release(path);

@@ -200,6 +200,22 @@ Deno.test("what is made under the old name while a rename is carried out is not 
   });
 });
 
+Deno.test("a rename on one side is made as one though the other side edited the file, when both are told at once", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("left", "events");
+    run.hold("right", "events");
+    run.rename("left", "d/x", "e");
+    run.write("right", "d/x", "x-4444");
+    await run.go();
+    run.letAll();
+    await run.rest();
+    assertEquals(run.world.trees.left.find("e" as RelPath)?.text, "x-4444");
+    assert(run.world.log.some((line) => /right: move d.x -> e .*=> done/.test(line)));
+    assert(!run.world.log.some((line) => /move .*=> stale/.test(line)));
+  });
+});
+
 Deno.test("a removal in a renamed directory is not forgotten while the rename waits", async () => {
   await Script.everywhere(async (run) => {
     await withTree(run);
