@@ -37,8 +37,6 @@ export interface PairContext {
   readonly retry: RetryList;
   /** Whether renames are looked for: in the first sync of all there is nothing to rename. */
   readonly findsRenames: () => boolean;
-  /** How often a rename to a path was refused; after MOVE_ATTEMPTS it is a new name and a removal. */
-  readonly moveAttempts: Map<RelPath, number>;
   readonly moves: RecentMoves;
   /** Directories that were missing when something was to be put below them (revive.ts). */
   readonly needed: Set<RelPath>;
@@ -66,9 +64,6 @@ export interface PairContext {
   /** Tells the cycle that something may go on. */
   readonly wake: () => void;
 }
-
-/** A rename that was refused this often is made as a new name and a removal. */
-export const MOVE_ATTEMPTS = 3;
 
 /** What the user chose that the pair has to know. */
 export interface PairSettings {

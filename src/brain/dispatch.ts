@@ -15,7 +15,7 @@ import { otherSide, type Side } from "../core/problem.ts";
 import type { Step as DecidedStep } from "../core/reconcile.ts";
 import type { Content, Expected, Transition } from "../core/transition.ts";
 import type { BulkLane } from "./bulk.ts";
-import { MOVE_ATTEMPTS, type PairContext } from "./context.ts";
+import type { PairContext } from "./context.ts";
 import type { News, Sighting } from "./news.ts";
 import { dispatchMove } from "./move_task.ts";
 import { objectKey } from "./moves.ts";
@@ -78,8 +78,7 @@ export class Dispatcher {
   }
 
   #mayMove(news: News): boolean {
-    if (!this.#context.findsRenames()) return false;
-    return (this.#context.moveAttempts.get(news.path) ?? 0) < MOVE_ATTEMPTS;
+    return this.#context.findsRenames() && this.#context.retry.mayMove(news.path);
   }
 
   #mayBeMove(news: News): boolean {
@@ -188,6 +187,7 @@ export class Dispatcher {
   #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
     log.debug("plan", () => ({ path: news.path, plan: plan.kind, ...describe(news, plan) }));
     if (plan.kind !== "look" && plan.kind !== "move" && plan.kind !== "after") this.#decided(news);
+    if (plan.kind !== "look" && plan.kind !== "change") this.#tried.delete(news.path);
     switch (plan.kind) {
       case "settled":
         return this.#settled(news);
@@ -223,7 +223,7 @@ export class Dispatcher {
    * one: what is in it is new here, and what the other one held is gone.
    */
   #arrived(news: News): void {
-    const hasArrived = this.#context.moves.arrived.delete(news.path);
+    const hasArrived = this.#context.moves.takeArrived(news.path);
     const isNewHere = (side: Side) => {
       const seen = news[side]?.observation;
       if (seen?.kind !== "present" || seen.entry.kind !== "dir") return false;

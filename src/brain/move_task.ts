@@ -100,7 +100,7 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   archive.put(move.to, movedRow(work, targetStamp));
   status.did(target, "renamed", { kind: found.row.entry.kind, bytes: 0 });
   context.moves.note(move);
-  context.moves.arrived.delete(move.to);
+  context.moves.takeArrived(move.to);
   if (found.row.entry.kind === "dir") context.rescanIfWalking(move.to);
   retry.move(move);
   status.moved(move);
@@ -145,7 +145,7 @@ function refuseMove(context: PairContext, work: MoveUnderWay, result: Transition
   }
   // Seen again, it may still be a rename (of what was edited meanwhile); after some attempts it
   // becomes a new name and a removal.
-  context.moveAttempts.set(move.to, (context.moveAttempts.get(move.to) ?? 0) + 1);
+  context.retry.moveRefused(move.to);
   lookAtBoth(context, work);
 }
 

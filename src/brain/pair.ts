@@ -8,7 +8,8 @@
 import type { Timer } from "../base/clock.ts";
 import { logger } from "../base/log.ts";
 import { EndpointLostError, SafetyHaltError, WatchError } from "../base/errors.ts";
-import type { Endpoint, EndpointEvent, Findings } from "../core/endpoint.ts";
+import type { Endpoint, EndpointEvent, Findings, Move } from "../core/endpoint.ts";
+import type { Observation } from "../core/observation.ts";
 import { type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import { Absences } from "./absences.ts";
@@ -151,12 +152,11 @@ export class Pair {
       evidence: { left: new Evidence(), right: new Evidence() },
       retry,
       findsRenames: () => this.#findsRenames,
-      moves: new RecentMoves(clock),
+      moves: new RecentMoves(clock, () => this.#scanner.request(ROOT)),
       recovery: new Recovery(),
       // An epoch that an earlier life left open ends with all contents on disk.
       sources: new Set<Side>(archive.epochEnd() === 0 ? [] : SIDES),
       needed: new Set<RelPath>(),
-      moveAttempts: new Map<RelPath, number>(),
       fail: (error: unknown) => this.#stop(error),
       rescan: (dir: RelPath) => this.#scanner.request(dir),
       notWatched: (side: Side, path: RelPath) => this.#notWatched(side, path),
@@ -227,7 +227,7 @@ export class Pair {
         }));
         for (const move of event.moves) {
           this.#context.moves.note(move);
-          this.#context.moves.arrived.add(move.to);
+          if (mayHoldSomething(move, event.observations)) this.#context.moves.arrived(move.to);
           const moved = board.moveAway(move, (each) => each === side ? "old" : "new");
           for (const path of moved) lookAgain(this.#context, path, [side]);
         }
@@ -340,4 +340,10 @@ export class Pair {
       lagMs: oldest === null ? null : now - oldest,
     });
   }
+}
+
+/** Whether a directory may have come to the new name of a rename; an orphan is not told. */
+function mayHoldSomething({ to }: Move, seen: readonly Observation[]): boolean {
+  const there = seen.find(({ path }) => path === to);
+  return there === undefined || (there.kind === "present" ? there.entry.kind === "dir" : there.kind !== "absent");
 }

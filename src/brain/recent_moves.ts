@@ -19,18 +19,35 @@ const REMEMBERED = 1_000;
 export class RecentMoves {
   readonly #clock: Clock;
   #moves: { readonly move: Move; readonly atMs: number }[] = [];
-  /** Targets of renames of which it is not known yet whether psync makes them as renames. */
-  readonly arrived = new Set<RelPath>();
+  /** Where directories came of which it is not known yet whether psync makes that as a rename. */
+  #arrived = new Set<RelPath>();
+  readonly #onTooMany: () => void;
 
-  constructor(clock: Clock) {
+  /** `onTooMany`: so many directories came that they are forgotten; everything is to be listed again. */
+  constructor(clock: Clock, onTooMany: () => void = () => {}) {
     this.#clock = clock;
+    this.#onTooMany = onTooMany;
   }
 
   /** Remembers a rename. */
   note(move: Move): void {
+    if (this.#arrived.size > 0) this.#arrived = new Set([...this.#arrived].map((path) => rebase(path, move)));
     const atMs = this.#clock.nowMs();
     this.#moves = this.#moves.filter((old) => atMs - old.atMs < REMEMBERED_MS).slice(-REMEMBERED);
     this.#moves.push({ move, atMs });
+  }
+
+  /** Notes that a directory came to a name by a rename: what is in it is new under that name. */
+  arrived(path: RelPath): void {
+    this.#arrived.add(path);
+    if (this.#arrived.size <= REMEMBERED) return;
+    this.#arrived.clear();
+    this.#onTooMany();
+  }
+
+  /** Whether a directory came to a name; asked once, when it is decided what becomes of it. */
+  takeArrived(path: RelPath): boolean {
+    return this.#arrived.delete(path);
   }
 
   /** Where a path is now, as far as recent renames tell; the path itself where none touched it. */

@@ -21,3 +21,21 @@ Deno.test("RecentMoves forgets a rename after a minute, and the oldest of too ma
   for (let i = 0; i < 1_001; i++) moves.note({ from: at(`f${i}`), to: at(`g${i}`) });
   assertEquals([moves.follow(at("c")), moves.follow(at("f1000"))], ["c", "g1000"]);
 });
+
+Deno.test("RecentMoves takes along where a directory has come, and tells it once", () => {
+  const moves = new RecentMoves(new FakeClock());
+  moves.arrived(at("n/e"));
+  moves.note({ from: at("n"), to: at("m") });
+  assertEquals([moves.takeArrived(at("n/e")), moves.takeArrived(at("m/e")), moves.takeArrived(at("m/e"))], [
+    false,
+    true,
+    false,
+  ]);
+});
+
+Deno.test("RecentMoves asks for everything instead of remembering too many directories", () => {
+  let asked = 0;
+  const moves = new RecentMoves(new FakeClock(), () => asked++);
+  for (let i = 0; i < 1_001; i++) moves.arrived(at(`d${i}`));
+  assertEquals([asked, moves.takeArrived(at("d7"))], [1, false]);
+});

@@ -112,6 +112,7 @@ function settle(context: PairContext, side: Side, item: Item, result: Transition
   context.evidence[side].note(item.path, result.ended);
   if (result.kind === "done") {
     context.archive.remove(item.path);
+    context.retry.settle(item.path);
     context.status.fine(item.path);
     return context.status.did(side, "removed", { kind: item.row.entry.kind, bytes: 0 });
   }

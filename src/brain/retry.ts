@@ -7,6 +7,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Move } from "../core/endpoint.ts";
 import { isBelow, rebase, type RelPath } from "../core/path.ts";
+import { Attempts } from "./attempts.ts";
 
 /** The first delay; it doubles up to the limit given. */
 const FIRST_DELAY_MS = 250;
@@ -20,13 +21,16 @@ export const FAILED_LIMIT_MS = 60_000;
 const TIRED_MS = 1_000;
 /** How often in a row a path is tried again at once. */
 const TRIES_AT_ONCE = 4;
+/** How often a rename is tried. */
+const MOVE_ATTEMPTS = 3;
 
 /** The list of paths to be tried again. */
 export class RetryList implements Disposable {
   /** When each path is due, ms on the monotonic clock. */
   #waiting = new Map<RelPath, number>();
   #lastDelay = new Map<RelPath, number>();
-  readonly #refused = new Map<RelPath, number>();
+  readonly #refused = new Attempts();
+  readonly #refusedMoves = new Attempts();
   #timer: Timer | null = null;
   #timerDueMs = Infinity;
   readonly #clock: Clock;
@@ -73,9 +77,17 @@ export class RetryList implements Disposable {
    * must wait like any other: somebody changes it all the time, or psync sees it wrongly.
    */
   mayTryAtOnce(path: RelPath): boolean {
-    const times = (this.#refused.get(path) ?? 0) + 1;
-    this.#refused.set(path, times);
-    return times <= TRIES_AT_ONCE;
+    return this.#refused.add(path) <= TRIES_AT_ONCE;
+  }
+
+  /** Counts that a rename to `path` was refused. */
+  moveRefused(path: RelPath): void {
+    this.#refusedMoves.add(path);
+  }
+
+  /** Whether what came to `path` may still be made as a rename; otherwise it is a new name and a removal. */
+  mayMove(path: RelPath): boolean {
+    return this.#refusedMoves.at(path) < MOVE_ATTEMPTS;
   }
 
   /** Whether a path has been tried for some seconds already. */
@@ -85,7 +97,8 @@ export class RetryList implements Disposable {
 
   /** Forgets a path: it worked, or is gone. */
   settle(path: RelPath): void {
-    this.#refused.delete(path);
+    this.#refused.forget(path);
+    this.#refusedMoves.forget(path);
     this.#waiting.delete(path);
     this.#lastDelay.delete(path);
   }

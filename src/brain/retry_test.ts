@@ -78,3 +78,14 @@ Deno.test("RetryList tells of what waits without being listed", () => {
   retry.later(at("q"), 5_000);
   assertEquals(retry.hasUnlisted((path) => path === "p"), true);
 });
+
+Deno.test("RetryList has a rename tried three times, and again once the path worked", () => {
+  const { retry } = list();
+  for (let i = 0; i < 3; i++) {
+    assertEquals(retry.mayMove(at("p")), true);
+    retry.moveRefused(at("p"));
+  }
+  assertEquals([retry.mayMove(at("p")), retry.mayMove(at("q"))], [false, true]);
+  retry.settle(at("p"));
+  assertEquals(retry.mayMove(at("p")), true);
+});

@@ -9,8 +9,13 @@ import type { News } from "./news.ts";
 import { BUSY_LIMIT_MS } from "./retry.ts";
 import { lookAgain } from "./task.ts";
 
+/** How many directories are remembered as needed. */
+const NEEDED_MAX = 10_000;
+
 /** Looks at the directories above a path; the path itself is tried again after them. */
 export function reviveParents(context: PairContext, news: News): void {
+  // What was asked for and never decided, as it was renamed meanwhile, is asked for again where it is needed.
+  if (context.needed.size > NEEDED_MAX) context.needed.clear();
   for (const ancestor of ancestorsOf(news.path)) {
     if (ancestor === ROOT || context.needed.has(ancestor)) continue;
     context.needed.add(ancestor);
