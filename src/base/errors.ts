@@ -15,7 +15,8 @@ export type ErrorCode =
   | "endpoint-lost"
   | "protocol"
   | "watch"
-  | "archive";
+  | "archive"
+  | "banned";
 
 /** The base of every error that psync throws on purpose. */
 export class PsyncError extends Error {
@@ -73,6 +74,13 @@ export class ProtocolError extends PsyncError {
 export class WatchError extends PsyncError {
   constructor(message: string, options?: ErrorOptions) {
     super("watch", message, options);
+  }
+}
+
+/** A program runs beside which psync must not (exit 6). */
+export class BannedError extends PsyncError {
+  constructor(message: string, options?: ErrorOptions) {
+    super("banned", message, options);
   }
 }
 

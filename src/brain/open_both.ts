@@ -11,6 +11,7 @@ import { LocalEndpoint } from "../endpoint/local.ts";
 import { BulkLink } from "../endpoint/bulk_link.ts";
 import { connectSsh } from "../endpoint/ssh.ts";
 import { type RsyncEnd, runRsync } from "../transfer/rsync.ts";
+import { requireNoneBanned } from "./banned.ts";
 import type { RunRsync } from "./bulk.ts";
 import type { Sides } from "./context.ts";
 import type { SessionContext, SessionSettings } from "./settings.ts";
@@ -35,6 +36,7 @@ export async function openBoth(settings: SessionSettings, context: SessionContex
     ? stack.use(await openLocal(settings, context, settings.right))
     : stack.use(await openRemote(settings.remoteHost, settings, context, () => deployed = true));
   const endpoints = { left, right };
+  await requireNoneBanned(endpoints, settings.banned);
   if (settings.remoteHost !== null) requireRsync(endpoints, settings.remoteHost);
   const aborted = new AbortController();
   stack.defer(() => aborted.abort());

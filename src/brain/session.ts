@@ -6,14 +6,17 @@
  * only exports besides types.
  * @module
  */
-import { EndpointLostError, PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
+import { type BannedError, EndpointLostError, PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
+import { logger } from "../base/log.ts";
 import type { Archive } from "../core/archive.ts";
 import { CANNOT_OPEN_ROOT, type Endpoint } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
 import type { Side } from "../core/problem.ts";
+import { awaitBanned } from "./banned.ts";
 import type { Sides } from "./context.ts";
 import { answerControl } from "./control_requests.ts";
 import { runDryRun } from "./dry_run.ts";
+import { FullSyncTimer } from "./full_sync_timer.ts";
 import { lockState } from "./identity.ts";
 import { isAlive, isKnownPair, type JoinedPair, joinPair } from "./join.ts";
 import { openBoth, type OpenedPair } from "./open_both.ts";
@@ -23,6 +26,8 @@ import type { Outcome, SessionContext, SessionSettings } from "./settings.ts";
 import { Status } from "./status.ts";
 
 export type { Outcome, SelfBinary, SessionContext, SessionSettings } from "./settings.ts";
+
+const log = logger("brain", "session");
 
 /** The delay before a lost link is tried again, at first and at most. */
 const RECONNECT_FIRST_MS = 1_000;
@@ -65,6 +70,8 @@ class Session {
   #downSinceMs: number | null = null;
   #endingSinceMs: number | null = null;
   #reconnects = 0;
+  #banned: BannedError | null = null;
+  #fullSyncTimer: FullSyncTimer | null = null;
 
   constructor(settings: SessionSettings, context: SessionContext) {
     this.#settings = settings;
@@ -80,10 +87,12 @@ class Session {
     if (this.#context.signal.aborted) onAbort();
     try {
       await this.#runLives();
+      if (this.#banned !== null) throw this.#banned;
       return { exitCode: this.#settings.syncOnly ? this.#syncOnlyExit() : 0 };
     } finally {
       this.#context.signal.removeEventListener("abort", onAbort);
       this.#phase = "stopping";
+      this.#fullSyncTimer?.[Symbol.dispose]();
       await this.#control?.[Symbol.asyncDispose]();
       this.#joined?.archive[Symbol.dispose]();
     }
@@ -215,7 +224,22 @@ class Session {
       onFirstSync: () => this.#firstSynced(startMs),
     });
     this.#pair = pair;
-    await pair.run(this.#ended.signal);
+    const left = new AbortController();
+    const guarding = this.#guard(opened.endpoints, left.signal);
+    try {
+      await pair.run(this.#ended.signal);
+    } finally {
+      left.abort();
+      await guarding;
+    }
+  }
+
+  /** Ends the session where a banned program appears. */
+  async #guard(endpoints: Sides<Endpoint>, signal: AbortSignal): Promise<void> {
+    const found = await awaitBanned(endpoints, this.#settings.banned, { clock: this.#context.clock, signal });
+    if (found === null || this.#ended.signal.aborted) return;
+    this.#banned = found;
+    this.#ended.abort();
   }
 
   #firstSynced(startMs: number): void {
@@ -225,6 +249,12 @@ class Session {
     const ms = this.#context.clock.nowMs() - startMs;
     this.#context.report.firstSyncDone(this.#status.summary({ ms, heldRemovals: this.#heldCount() }));
     if (this.#settings.syncOnly) this.#ended.abort();
+    else this.#fullSyncTimer = new FullSyncTimer(this.#context.clock, this.#settings.fullSync, () => this.#timedSync());
+  }
+
+  /** A comparison that cannot be made now is made at the next hour; a new link is one by itself. */
+  #timedSync(): void {
+    this.#fullSync().catch((error) => log.info("no full comparison", { why: String(error) }));
   }
 
   /** Gives the locks back; what does not answer in time is left to its host. */

@@ -18,6 +18,10 @@ export interface SessionSettings {
   readonly remoteHost: string | null;
   readonly sshCommand: string | null;
   readonly rules: PathRules;
+  /** Parts of the names of commands beside which psync does not run. */
+  readonly banned: readonly string[];
+  /** The hours of the day, 0 to 23, at which everything is compared. */
+  readonly fullSync: readonly number[];
   /** Options that every rsync gets. */
   readonly rsync: { readonly options: readonly string[]; readonly bytesPerSecond: number | null };
   readonly dryRun: boolean;

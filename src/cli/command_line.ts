@@ -149,6 +149,8 @@ function settingsOf({ values, origins }: InForce, cwd: string | null): Settings 
     tempfiles: values.tempfiles,
     rsyncExcludes: values["rsync-excludes"],
     rsyncExtra: values.extra,
+    banned: values.banned,
+    fullSync: values["full-sync"],
     cwd: cwd ?? "/",
     dryRun: values["dry-run"],
     syncOnly: values["sync-only"],

@@ -26,7 +26,7 @@ function originText(origin: Origin): string {
 }
 
 /** JSON's texts, numbers and lists are TOML's. */
-function toml(value: string | number | boolean | readonly string[]): string {
+function toml(value: string | number | boolean | readonly (string | number)[]): string {
   return typeof value === "object"
     ? `[${value.map((each) => JSON.stringify(each)).join(", ")}]`
     : JSON.stringify(value);

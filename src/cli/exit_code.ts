@@ -21,6 +21,7 @@ const BY_ERROR: Readonly<Record<ErrorCode, number>> = {
   "watch": EXIT_SETUP,
   "archive": EXIT_SETUP,
   "halt": 4,
+  "banned": 6,
 };
 
 /** The code for something that was thrown; what psync did not throw on purpose is a failure of psync. */

@@ -56,6 +56,7 @@ Exit codes:
   3  psync could not be set up, or the connection failed
   4  halted, or removals are held back
   5  new conflicts (-s)
+  6  a banned program runs (-b)
 `;
 
 /** The options of a parser, in their groups, without a line break at the end. */

@@ -41,6 +41,20 @@ export const LEVEL: ValueParser<"sync", DebugLevel> = {
   format: (level) => String(level),
 };
 
+/** The hours of `--full-sync`. */
+const HOURS: ValueParser<"sync", readonly number[]> = {
+  mode: "sync",
+  metavar: "HOURS",
+  placeholder: [],
+  parse(input) {
+    const hours = input.split(",").map((hour) => /^\d{1,2}$/.test(hour) ? Number(hour) : 24);
+    if (hours.every((hour) => hour < 24)) return { success: true, value: hours };
+    const words = `Cannot use "${showPath(input)}" as hours: write numbers from 0 to 23, such as 1,13`;
+    return { success: false, error: [{ type: "text", text: words }] };
+  },
+  format: (hours) => hours.join(","),
+};
+
 /** The parser. Its groups are the sections of `--help`, in this order. */
 export const PARSER = object({
   what: object("What to sync", {
@@ -99,6 +113,15 @@ name that is none. Instead of the list below; an empty one switches that off. Ma
       description: message`An option for every rsync, such as --bwlimit=2M or --compress; only what changes how bytes \
 travel is taken. May be repeated.`,
     })),
+    banned: multiple(option("-b", "--banned", string({ metavar: "PROGRAM" }), {
+      errors: sayings("--banned", "PROGRAM"),
+      description: message`Do not run while a command whose name holds this runs on either host: looked for at the \
+start and every 5 s, and psync ends with 6. May be repeated.`,
+    })),
+    fullSync: optional(option("--full-sync", HOURS, {
+      errors: sayings("--full-sync", "HOURS"),
+      description: message`Compare everything at these hours of the day, such as 1,13, and repair what differs.`,
+    })),
     force: toggle(
       "-f",
       "--force",
@@ -140,6 +163,8 @@ export function parseFlags(args: readonly string[]): Flags {
     "rsync-excludes": listed(what.rsyncExcludes),
     tempfiles: listed(what.tempfiles),
     extra: listed(how.extra),
+    banned: listed(how.banned),
+    "full-sync": how.fullSync,
     "dry-run": how.dryRun,
     "sync-only": how.syncOnly,
     "skip-initial-sync": how.skipInitialSync,

@@ -176,6 +176,8 @@ Deno.test("main() hands settings, clock and report to the session", async () => 
     sshCommand: null,
     rules: { ...NO_RULES, tempfiles: DEFAULT_TEMPFILES },
     rsync: NO_EXTRA,
+    banned: [],
+    fullSync: [],
     dryRun: false,
     syncOnly: false,
     skipInitialSync: true,

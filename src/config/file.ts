@@ -37,6 +37,8 @@ const SCHEMA = z.strictObject(
     "rsync-excludes": z.optional(z.array(z.string())),
     tempfiles: z.optional(z.array(z.string())),
     extra: z.optional(z.array(z.string())),
+    banned: z.optional(z.array(z.string())),
+    "full-sync": z.optional(z.array(z.number())),
     "dry-run": z.optional(z.boolean()),
     "sync-only": z.optional(z.boolean()),
     "skip-initial-sync": z.optional(z.boolean()),
@@ -62,6 +64,7 @@ const INSTEAD: Readonly<Record<string, Key>> = {
   first_sync_only: "sync-only",
   dryrun: "dry-run",
   rsync_extra: "extra",
+  fullsync: "full-sync",
 };
 
 /** A name, not a path. */
@@ -126,7 +129,11 @@ function explain(issue: z.core.$ZodIssue, lines: ReadonlyMap<string, number>): [
     return [lines.get(key) ?? null, `unknown key ${JSON.stringify(key)}: ${hint}`];
   }
   const key = String(issue.path[0]);
-  const form = key === "debug" ? "0, 1, 2 or 3" : FORMS[issue.path.length > 1 ? "array" : expectedOf(issue)];
+  const form = key === "full-sync"
+    ? "a list of hours, such as [1, 13]"
+    : key === "debug"
+    ? "0, 1, 2 or 3"
+    : FORMS[issue.path.length > 1 ? "array" : expectedOf(issue)];
   return [lines.get(key) ?? null, `"${key}" must be ${form ?? "something else"}`];
 }
 

@@ -18,6 +18,8 @@ export interface Values {
   readonly "rsync-excludes": readonly string[];
   readonly tempfiles: readonly string[];
   readonly extra: readonly string[];
+  readonly banned: readonly string[];
+  readonly "full-sync": readonly number[];
   readonly "dry-run": boolean;
   readonly "sync-only": boolean;
   readonly "skip-initial-sync": boolean;
@@ -42,6 +44,8 @@ export const DEFAULTS: Values = {
   "rsync-excludes": [],
   tempfiles: DEFAULT_TEMPFILES,
   extra: [],
+  banned: [],
+  "full-sync": [],
   "dry-run": false,
   "sync-only": false,
   "skip-initial-sync": false,

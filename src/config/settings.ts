@@ -30,6 +30,10 @@ export interface Settings extends Targets, Modes {
   /** What is left alone; each pattern compiles. */
   readonly rules: PathRules;
   readonly rsync: RsyncExtra;
+  /** Parts of the names of commands; psync does not run beside them. */
+  readonly banned: readonly string[];
+  /** Hours of the day, 0 to 23, sorted. */
+  readonly fullSync: readonly number[];
 }
 
 /** The parts of `Settings` before they are checked. */
@@ -41,6 +45,8 @@ export interface RawSettings extends Operands, Modes {
   readonly tempfiles: readonly string[];
   readonly rsyncExcludes: readonly string[];
   readonly rsyncExtra: readonly string[];
+  readonly banned: readonly string[];
+  readonly fullSync: readonly number[];
 }
 
 /**
@@ -53,9 +59,17 @@ export function parseSettings(raw: RawSettings): Settings {
   const rules = { excludes: raw.excludes, tempfiles, rsyncExcludes: raw.rsyncExcludes };
   compileIgnore(rules);
   const rsync = parseRsyncExtra(raw.rsyncExtra);
+  if (raw.banned.includes("")) throw new UsageError(`Cannot use "" as a banned program: every name holds it`);
+  const fullSync = parseHours(raw.fullSync);
   if (raw.sshCommand !== null) checkSsh(raw.sshCommand, targets.remoteHost);
-  const { cwd, sshCommand, dryRun, syncOnly, skipInitialSync, force } = raw;
-  return { ...targets, cwd, sshCommand, rules, rsync, dryRun, syncOnly, skipInitialSync, force };
+  const { cwd, sshCommand, banned, dryRun, syncOnly, skipInitialSync, force } = raw;
+  return { ...targets, cwd, sshCommand, rules, rsync, banned, fullSync, dryRun, syncOnly, skipInitialSync, force };
+}
+
+function parseHours(hours: readonly number[]): readonly number[] {
+  const wrong = hours.find((hour) => !Number.isInteger(hour) || hour < 0 || hour > 23);
+  if (wrong !== undefined) throw new UsageError(`Cannot use ${wrong} as an hour: it must be one of 0 to 23`);
+  return [...new Set(hours)].sort((a, b) => a - b);
 }
 
 function checkSsh(command: string, remoteHost: string | null): void {

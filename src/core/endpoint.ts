@@ -216,6 +216,9 @@ export interface Endpoint extends AsyncDisposable {
   /** The space of the root's file system. */
   space(): Promise<Space>;
 
+  /** The name of a command that runs on this host and holds one of `parts`; null: none does. */
+  findProgram(parts: readonly string[]): Promise<string | null>;
+
   /** What this endpoint reports by itself. Read by one reader; ends when the endpoint is disposed of. */
   events(): AsyncIterable<EndpointEvent>;
 }

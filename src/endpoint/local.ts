@@ -37,6 +37,7 @@ import { KnownStamps } from "../replica/known_stamps.ts";
 import { type Listed, Lister } from "../replica/lister.ts";
 import { Looker, OwnerNaming } from "../replica/looker.ts";
 import { STATUS } from "../replica/native_format.ts";
+import { findProgram } from "../replica/programs.ts";
 import { Owners } from "../replica/owners.ts";
 import { Reporter } from "../replica/reporter.ts";
 import { TrashCan } from "../replica/trash_can.ts";
@@ -239,6 +240,11 @@ export class LocalEndpoint implements Endpoint {
 
   space(): Promise<Space> {
     return this.#parts.trash.space();
+  }
+
+  // deno-lint-ignore require-await -- the contract is asynchronous
+  async findProgram(parts: readonly string[]): Promise<string | null> {
+    return findProgram(parts);
   }
 
   events(): AsyncIterable<EndpointEvent> {

@@ -188,6 +188,10 @@ export class RemoteEndpoint implements Endpoint {
     return (await this.#call("space", { head: null, items: [] })).head;
   }
 
+  async findProgram(parts: readonly string[]): Promise<string | null> {
+    return (await this.#call("findProgram", { head: { parts }, items: [] })).head.found;
+  }
+
   async *events(): AsyncGenerator<EndpointEvent> {
     try {
       yield* this.#caller.events();

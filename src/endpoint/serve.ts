@@ -109,6 +109,10 @@ class Service {
         return { head: rest, items };
       }),
       trashAct: this.#on(async (endpoint, { items }) => plain(await endpoint.trashAct(items))),
+      findProgram: this.#on(async (endpoint, { head }) => ({
+        head: { found: await endpoint.findProgram(head.parts) },
+        items: [],
+      })),
       space: this.#on(async (endpoint) => ({ head: await endpoint.space(), items: [] })),
       sync: this.#on(async (endpoint, { head }) => plain((await endpoint.sync(head)).kept)),
     };

@@ -8,6 +8,7 @@
 import type { Clock } from "../base/clock.ts";
 import {
   ArchiveError,
+  BannedError,
   ConfigError,
   EndpointLostError,
   ProtocolError,
@@ -267,6 +268,8 @@ function errorFrom({ code, message }: ErrorReply): PsyncError {
       return new WatchError(message);
     case "archive":
       return new ArchiveError(message);
+    case "banned":
+      return new BannedError(message);
     case "endpoint-lost":
     case "cancelled":
       return new EndpointLostError(message);

@@ -129,6 +129,10 @@ export const METHODS = {
     reply: { head: nothing, item: values.trashResult },
   }),
   space: method(0x1d, { request: empty, reply: { head: values.space, item: none } }),
+  findProgram: method(0x1e, {
+    request: { head: values.programQuery, item: none },
+    reply: { head: values.programFound, item: none },
+  }),
 } as const;
 
 /** The name of a method. */

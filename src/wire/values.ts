@@ -301,6 +301,17 @@ export interface OpenRequest extends EndpointOptions {
   readonly protocol: string;
 }
 
+/** Parts of the names of commands, and the one that was found. */
+export const programQuery: Codec<{ readonly parts: readonly string[] }> = struct<{ readonly parts: readonly string[] }>(
+  {
+    parts: list(shortText, EXCLUDES_MAX),
+  },
+);
+/** What `findProgram` found. */
+export const programFound: Codec<{ readonly found: string | null }> = struct<{ readonly found: string | null }>({
+  found: option(shortText),
+});
+
 /** The first request. */
 export const openRequest: Codec<OpenRequest> = struct<OpenRequest>({
   protocol: text(64),
@@ -364,6 +375,7 @@ const ERROR_CODES = [
   "protocol",
   "watch",
   "archive",
+  "banned",
   "internal",
   "cancelled",
 ] as const;

@@ -107,6 +107,10 @@ export class MemoryEndpoint implements Endpoint {
     return Promise.resolve(actions.map(() => ({ kind: "gone" })));
   }
 
+  findProgram(): Promise<string | null> {
+    return Promise.resolve(null);
+  }
+
   space(): Promise<Space> {
     return Promise.resolve({ freeBytes: 1e9, totalBytes: 1e9 });
   }

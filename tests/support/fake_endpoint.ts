@@ -129,6 +129,11 @@ export class FakeEndpoint implements Endpoint {
     return Promise.resolve({ freeBytes: 1_000, totalBytes: 2_000 });
   };
 
+  findProgram: Endpoint["findProgram"] = (parts) => {
+    this.#note("findProgram", { parts });
+    return Promise.resolve("soffice.bin");
+  };
+
   events(): AsyncIterable<EndpointEvent> {
     return this.#events;
   }

@@ -278,6 +278,10 @@ export const messages = {
     request: { head: fc.constant(null), items: fc.constant([]) },
     reply: { head: fc.record({ freeBytes: counter, totalBytes: counter }), items: fc.constant([]) },
   },
+  findProgram: {
+    request: { head: fc.record({ parts: fc.array(text) }), items: fc.constant([]) },
+    reply: { head: fc.record({ found: fc.option(text) }), items: fc.constant([]) },
+  },
   setCompareOwners: {
     request: { head: fc.record({ on: fc.boolean() }), items: fc.constant([]) },
     reply: { head: fc.constant(null), items: fc.constant([]) },
