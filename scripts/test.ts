@@ -9,6 +9,7 @@
  * @module
  */
 import { checkHouse } from "./check_house.ts";
+import { checkManual } from "./man.ts";
 import { checkLayers } from "./check_layers.ts";
 import { filesBelow, REPO } from "./tree.ts";
 
@@ -111,6 +112,7 @@ function steps(): Step[] {
     command("lint", ["lint"]),
     rule("layers", checkLayers),
     rule("house", checkHouse),
+    rule("man page", checkManual),
     command("types", ["check", "--quiet", ...code]),
     ...tests("unit", ["src", "scripts", "tests/box"], { isParallel: true }),
     ...tests("contract", ["tests/contract"], { isParallel: true }),

@@ -120,6 +120,7 @@ class Run {
     const { args, cwd } = this.#process;
     if (args[0] === "filter") return await this.#runFilter(args.slice(1));
     if (args[0] === "conflicts" || args[0] === "trash") return await this.#runManage(args);
+    if (args[0] === "completion") return await this.#complete(args.slice(1));
     // The parser takes longer to load than all the rest.
     if (args.length === 1 && args[0] === "--version") return await this.#printVersion();
     const { mayNeedConfig, parseCommand } = await import("./command_line.ts");
@@ -127,8 +128,7 @@ class Run {
     const command = parseCommand(args, { cwd, loadConfig });
     switch (command.kind) {
       case "help":
-        await this.#print((await import("./help.ts")).helpText().trimEnd());
-        return 0;
+        return await this.#dispatchHelp();
       case "version":
         return await this.#printVersion();
       case "config.show":
@@ -141,8 +141,27 @@ class Run {
     }
   }
 
+  async #dispatchHelp(): Promise<number> {
+    await this.#print((await import("./help.ts")).helpText().trimEnd());
+    return 0;
+  }
+
+  async #complete(args: readonly string[]): Promise<number> {
+    if (args[0] === "--help" || args[0] === "-h") return await this.#dispatchHelp();
+    const [{ completionText }, { configDirs, configNames }] = await Promise.all([
+      import("./completion.ts"),
+      import("../config/places.ts"),
+    ]);
+    const text = completionText(args, { names: () => configNames(configDirs(this.#process.env)) });
+    await this.#print(text.replace(/\n$/, ""));
+    return 0;
+  }
+
   async #configLoader(): Promise<(name: ConfigName) => ConfigFile> {
-    const { configDirs, loadConfig } = await import("../config/file.ts");
+    const [{ loadConfig }, { configDirs }] = await Promise.all([
+      import("../config/file.ts"),
+      import("../config/places.ts"),
+    ]);
     const { cwd, env } = this.#process;
     return (name) => loadConfig(name, { cwd, dirs: configDirs(env) });
   }

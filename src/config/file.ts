@@ -70,14 +70,6 @@ const INSTEAD: Readonly<Record<string, Key>> = {
 /** A name, not a path. */
 const NAME = /^[A-Za-z0-9_][\w.-]*$/;
 
-/** The directories of named files: the user's own before that of the host. */
-export function configDirs(env: { get(name: string): string | undefined }): string[] {
-  const xdg = env.get("XDG_CONFIG_HOME");
-  const home = env.get("HOME");
-  const own = xdg?.startsWith("/") ? xdg : home?.startsWith("/") ? `${home}/.config` : null;
-  return [...(own === null ? [] : [`${own}/psync`]), "/etc/psync"];
-}
-
 /**
  * Finds and reads a file.
  * @throws {ConfigError} that names file and line.

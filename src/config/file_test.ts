@@ -1,7 +1,8 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { TempTree } from "../../tests/support/temp_tree.ts";
 import { ConfigError } from "../base/errors.ts";
-import { configDirs, loadConfig, parseConfig } from "./file.ts";
+import { loadConfig, parseConfig } from "./file.ts";
+import { configDirs, configNames } from "./places.ts";
 import { nearest } from "./near.ts";
 
 const WHOLE = `# a pair
@@ -70,6 +71,7 @@ Deno.test("loadConfig() finds a name in the first directory that has it, and ref
   assertThrows(() => loadConfig({ kind: "name", name: "no" }, places), ConfigError, "one/no.toml and no");
   assertThrows(() => loadConfig({ kind: "name", name: "../two/x" }, places), ConfigError, "--config");
   assertThrows(() => loadConfig({ kind: "path", path: "no" }, places), ConfigError, "there is no such file");
+  assertEquals(configNames([...places.dirs, tree.at("none")]), ["web", "x"]);
   await Deno.chmod(tree.at("one/web.toml"), 0o666);
   assertThrows(() => loadConfig({ kind: "name", name: "web" }, places), ConfigError, "everybody may write it");
 });
