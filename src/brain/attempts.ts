@@ -1,6 +1,6 @@
 /**
- * Counts of attempts by path, bounded: the path that was counted longest ago is forgotten first, which
- * costs some more attempts and nothing else.
+ * Counts of attempts by path, bounded: the paths that were counted longest ago are forgotten, which costs
+ * some more attempts and nothing else.
  * @module
  */
 import type { RelPath } from "../core/path.ts";
@@ -31,8 +31,16 @@ export class Attempts {
     const count = this.at(path) + 1;
     this.#counts.delete(path);
     this.#counts.set(path, count);
-    if (this.#counts.size > this.#limit) this.#counts.delete(this.#counts.keys().next().value!);
+    if (this.#counts.size > this.#limit) this.#forgetOldest();
     return count;
+  }
+
+  /** WHY half of them: the first of a map is found behind all that were deleted before it. */
+  #forgetOldest(): void {
+    for (const path of this.#counts.keys()) {
+      if (this.#counts.size <= this.#limit / 2) return;
+      this.#counts.delete(path);
+    }
   }
 
   /** Forgets a path: it worked, or is gone. */

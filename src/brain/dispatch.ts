@@ -214,7 +214,9 @@ export class Dispatcher {
     this.#arrived(news);
     for (const side of SIDES) {
       const sighting = news[side];
-      if (sighting !== null) this.#context.evidence[side].decided(sighting.observation);
+      if (sighting === null) continue;
+      this.#context.evidence[side].decided(sighting.observation);
+      this.#context.moves.seen(sighting.observation);
     }
   }
 

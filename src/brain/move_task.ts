@@ -101,11 +101,13 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   status.did(target, "renamed", { kind: found.row.entry.kind, bytes: 0 });
   context.moves.note(move);
   context.moves.takeArrived(move.to);
-  if (found.row.entry.kind === "dir") context.rescanIfWalking(move.to);
+  if (context.moves.takeNotListed(move)) context.rescan(move.to);
+  else if (found.row.entry.kind === "dir") context.rescanIfWalking(move.to);
   retry.move(move);
   status.moved(move);
   status.fine(move.from);
-  for (const path of board.moveAway(move, isOf(context, work))) lookAgain(context, path, ["left", "right"]);
+  const moved = [...board.moveAway(move, isOf(context, work)), ...context.moves.takeMissed(move)];
+  for (const path of new Set(moved)) lookAgain(context, path, ["left", "right"]);
   board.put(news);
   if (work.isEdited) lookAgain(context, move.to, [target]);
 }

@@ -229,7 +229,8 @@ export class Pair {
           this.#context.moves.note(move);
           if (mayHoldSomething(move, event.observations)) this.#context.moves.arrived(move.to);
           const moved = board.moveAway(move, (each) => each === side ? "old" : "new");
-          for (const path of moved) lookAgain(this.#context, path, [side]);
+          const missed = this.#context.moves.takeMissed(move);
+          for (const path of new Set([...moved, ...missed])) lookAgain(this.#context, path, [side]);
         }
         for (const seen of event.observations) board.add(side, seen, { isLive: true });
         return;

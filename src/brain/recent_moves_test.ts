@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { at } from "../../tests/support/brain.ts";
+import { absent, at, present } from "../../tests/support/brain.ts";
+import { file } from "../../tests/support/entries.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { RecentMoves } from "./recent_moves.ts";
 
@@ -38,4 +39,27 @@ Deno.test("RecentMoves asks for everything instead of remembering too many direc
   const moves = new RecentMoves(new FakeClock(), () => asked++);
   for (let i = 0; i < 1_001; i++) moves.arrived(at(`d${i}`));
   assertEquals([asked, moves.takeArrived(at("d7"))], [1, false]);
+});
+
+Deno.test("RecentMoves tells where paths are now that were missed before their rename was told", async () => {
+  const clock = new FakeClock();
+  const moves = new RecentMoves(clock);
+  moves.seen(absent("d/old"));
+  await clock.advance(61_000);
+  moves.seen(absent("d/x"));
+  moves.seen({ kind: "orphan", path: at("d/y"), began: 1 });
+  moves.seen(absent("d/z"));
+  moves.seen(present("d/z", file("a")));
+  moves.seen(absent("dd"));
+  const move = { from: at("d"), to: at("e") };
+  assertEquals(moves.takeMissed(move), [at("e/x"), at("e/y")]);
+  assertEquals(moves.takeMissed(move), []);
+});
+
+Deno.test("RecentMoves tells once whether a walk missed what was renamed", () => {
+  const moves = new RecentMoves(new FakeClock());
+  moves.notListed(at("d/sub"));
+  assertEquals(moves.takeNotListed({ from: at("dd"), to: at("e") }), false);
+  assertEquals(moves.takeNotListed({ from: at("d"), to: at("e") }), true);
+  assertEquals(moves.takeNotListed({ from: at("d"), to: at("e") }), false);
 });

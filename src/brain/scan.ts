@@ -114,7 +114,10 @@ export class Scanner {
       const [left, right] = await Promise.all(SIDES.map((side) => this.#list(side, batch)));
       // Last in, first out: the walk stays depth first, and the list of what is to be done short.
       for (const dir of batch.toReversed()) {
-        this.#directory(dir, { left: left!.get(dir.path), right: right!.get(dir.path) }, todo);
+        const listed = { left: left!.get(dir.path), right: right!.get(dir.path) };
+        this.#directory(dir, listed, todo);
+        const isGone = SIDES.some((side) => hasGone(listed[side]));
+        if (isGone && dir.path !== top) this.#context.moves.notListed(dir.path);
       }
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
       if (this.#context.board.size > BOARD_LIMIT) await this.#room();
@@ -230,6 +233,10 @@ function listed(observation: Observation): Sighting {
 
 function entriesOf(listing: Listing | undefined): readonly Observation[] | undefined {
   return listing?.kind === "listed" ? listing.entries : undefined;
+}
+
+function hasGone(listing: Listing | undefined): boolean {
+  return listing?.kind === "unlisted" && (listing.self.kind === "absent" || listing.self.kind === "orphan");
 }
 
 function isDir(seen: Observation | null | undefined): boolean {

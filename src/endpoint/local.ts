@@ -162,6 +162,7 @@ export class LocalEndpoint implements Endpoint {
   }
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
+    this.#parts.reporter.looking(paths);
     const sightings = await orAborted(this.#parts.looker.look(paths, options), options.signal);
     for (const sighting of sightings) this.#parts.reporter.remember(sighting);
     return sightings.map(({ observation }) => this.#hideExcluded(observation));

@@ -23,6 +23,8 @@ const KIND_UNKNOWN = 0xff;
 
 const FLAG_OWN = 1;
 const FLAG_RACY = 2;
+/** What is in the directory was told, but the directory itself not yet under this name. */
+const FLAG_UNTOLD = 4;
 
 /** How sure a stamp is, who made it, and when. */
 export interface Remembered {
@@ -83,8 +85,8 @@ export class KnownStamps {
   }
 
   /**
-   * Follows the rename of a directory that was said: what is in it was said as well, under the new name.
-   * Nothing is known of the old name then.
+   * Follows the rename of a directory that was said: what is in it is then known under the new name. The
+   * directory itself is still to be said there, and nothing is known of the old name.
    */
   move(move: Move): void {
     const top = this.#slots.get(move.from);
@@ -99,7 +101,7 @@ export class KnownStamps {
       this.#slots.set(rebase(path, move), slot);
     }
     this.#parentTokens[top] = this.#tokenOf(parentOf(move.to));
-    this.#flags[top]! &= ~FLAG_OWN;
+    this.#flags[top] = FLAG_UNTOLD;
   }
 
   /** Whether something was said of a path that was seen or made after a look at it had begun. */
@@ -123,6 +125,7 @@ export class KnownStamps {
   match(path: RelPath, stat: RawStat | null): Match {
     const slot = this.#slots.get(path);
     if (slot === undefined || !this.#counts(path, slot)) return "different";
+    if ((this.#flags[slot]! & FLAG_UNTOLD) !== 0) return "different";
     if (this.#kinds[slot] !== (stat?.kind ?? KIND.none)) return "different";
     const words = wordsOf(stat);
     for (let i = 0; i < WORDS; i++) {

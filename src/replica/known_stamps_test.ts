@@ -138,6 +138,8 @@ Deno.test("KnownStamps.move() takes along what is known of a directory, level by
   known.remember(p("c"), dir(8n), USER);
   known.remember(p("c/f"), file(9n), USER);
   known.move({ from: p("a"), to: p("c") });
+  assertEquals(known.match(p("c"), dir(1n)), "different");
+  known.remember(p("c"), dir(1n), USER);
   assertEquals(known.match(p("c"), dir(1n)), "same");
   assertEquals(known.match(p("c/b"), dir(2n)), "same");
   assertEquals(known.match(p("c/b/f"), file(3n)), "same");

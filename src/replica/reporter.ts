@@ -11,7 +11,7 @@ import { type PsyncError, SafetyHaltError } from "../base/errors.ts";
 import type { EndpointEvent, Move } from "../core/endpoint.ts";
 import { type Ignore, isOwn } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
-import { parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { parentOf, rebase, type RelPath, ROOT } from "../core/path.ts";
 import type { KnownStamps } from "./known_stamps.ts";
 import type { Looker, Sighting } from "./looker.ts";
 import { DIRTY, KIND, type RawDirty, type RawStat, type WatchRecord } from "./native_format.ts";
@@ -44,6 +44,8 @@ export interface ReporterParts {
 /** A rename that was seen as a pair, and whether a directory was renamed. */
 interface SeenMove extends Move {
   readonly isDir: boolean;
+  /** The new name after the renames of directories that were seen since. */
+  readonly now: RelPath;
 }
 
 /** Paths that are looked at and told together, after another batch was. */
@@ -133,10 +135,16 @@ export class Reporter {
     this.pump();
   }
 
+  /** Says that the brain looks at these paths: a rename that is still unheard of may lead it astray. */
+  looking(paths: readonly RelPath[]): void {
+    this.#settle.noteLooks(paths);
+  }
+
   /** Remembers what was handed out by another way than an event. */
   remember({ observation, stat }: Sighting): void {
     const { known } = this.#parts;
     const { kind, path, began } = observation;
+    if (kind === "orphan") this.#settle.noteOrphan(path);
     if (kind === "present") known.remember(path, stat, { began, isOwn: false, isRacy: this.#isRacy(stat) });
     else if (kind === "absent") known.remember(path, null, { began, isOwn: false, isRacy: false });
     else known.forget(path, began);
@@ -216,8 +224,9 @@ export class Reporter {
       this.#parts.known.move(move);
       this.#settle.followMove(move);
       this.#newDirs?.followMove(move);
+      this.#moves = this.#moves.map((seen) => ({ ...seen, now: rebase(seen.now, move) }));
     }
-    if (this.#moves.length < MOVES_MAX) this.#moves.push({ from, to, isDir });
+    if (this.#moves.length < MOVES_MAX) this.#moves.push({ from, to, isDir, now: to });
     this.#settle.mark(from, DIRTY.gone);
     this.#settle.mark(to, DIRTY.moved);
   }
@@ -235,11 +244,11 @@ export class Reporter {
   /** Adds both names of each rename to a batch; a rename of a path that psync changes now waits. */
   #takeMoves(dues: Due[]): SeenMove[] {
     if (this.#moves.length === 0) return [];
-    const isHeld = ({ from, to }: Move) => this.#settle.isHeld(from) || this.#settle.isHeld(to);
+    const isHeld = ({ from, now }: SeenMove) => this.#settle.isHeld(from) || this.#settle.isHeld(now);
     const moves = this.#moves.filter((move) => !isHeld(move));
     this.#moves = this.#moves.filter(isHeld);
     const taken = new Set(dues.map(({ path }) => path));
-    for (const path of moves.flatMap(({ from, to }) => [from, to])) {
+    for (const path of moves.flatMap(({ from, now }) => [from, now])) {
       if (taken.has(path)) continue;
       taken.add(path);
       const due = this.#settle.takeNow(path);
@@ -285,17 +294,16 @@ export class Reporter {
   }
 
   #judge(looks: readonly Look[], moves: readonly SeenMove[]): EndpointEvent | null {
-    const inMoves = new Set(moves.flatMap(({ from, to }) => [from, to]));
+    const inMoves = new Set(moves.flatMap(({ from, now }) => [from, now]));
     const reported = new Set<RelPath>();
     for (const look of looks) {
       if (this.#judgeOne(look)) reported.add(look.due.path);
     }
     // WHY a directory's, too, of which both names were told: a look may have come before its event,
     // and then nobody knows that all that is in it has a new name.
-    const isNews = ({ to, isDir }: SeenMove) => isDir && !this.#parts.known.isOwn(to);
-    const told = moves.filter((move) => reported.has(move.from) || reported.has(move.to) || isNews(move))
-      .map(({ from, to }) => ({ from, to }));
-    const toldNames = new Set(told.flatMap(({ from, to }) => [from, to]));
+    const isNews = ({ now, isDir }: SeenMove) => isDir && !this.#parts.known.isOwn(now);
+    const told = moves.filter((move) => reported.has(move.from) || reported.has(move.now) || isNews(move));
+    const toldNames = new Set(told.flatMap(({ from, now }) => [from, now]));
     const observations: Observation[] = [];
     for (const { sighting: { observation } } of looks) {
       const { path, kind } = observation;
@@ -303,7 +311,12 @@ export class Reporter {
       const isTold = reported.has(path) || (inMoves.has(path) && toldNames.has(path) && kind !== "orphan");
       if (isTold) observations.push(observation);
     }
-    return observations.length === 0 ? null : { kind: "observed", observations, moves: told };
+    if (observations.length === 0) return null;
+    return {
+      kind: "observed",
+      observations,
+      moves: told.map(({ from, to }) => ({ from, to })),
+    };
   }
 
   /** Whether a look is to be reported; remembers it, and sees to what follows from it. */
@@ -331,7 +344,6 @@ export class Reporter {
       }
       case "orphan":
         this.remember(sighting);
-        this.#settle.noteOrphan(path);
         this.#settle.mark(parentOf(path), DIRTY.gone);
         return this.#finish(path, false);
       case "busy": {

@@ -208,7 +208,7 @@ export class Settle {
   #fly(due: Due): Due {
     const { path } = due;
     this.#flying.set(path, { again: 0, isBundled: due.isBundled });
-    stampTrace(this.#recent, { path, nowMs: this.#clock.nowMs(), keepMs: RECENT_MS, max: RECENT_MAX });
+    this.noteLooks([path]);
     return due;
   }
 
@@ -266,6 +266,12 @@ export class Settle {
       this.#held.delete(path);
       if (held.bits !== 0) this.mark(path, held.bits);
     }
+  }
+
+  /** Remembers looks that were asked for, as those that a hint caused are. */
+  noteLooks(paths: readonly RelPath[]): void {
+    const nowMs = this.#clock.nowMs();
+    for (const path of paths) stampTrace(this.#recent, { path, nowMs, keepMs: RECENT_MS, max: RECENT_MAX });
   }
 
   /** Remembers that a look found no parent: a rename that is still unheard of may explain it. */

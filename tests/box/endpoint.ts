@@ -141,7 +141,9 @@ export class MemoryEndpoint implements Endpoint {
   }
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
+    for (const path of paths) this.#astray.add(path);
     const seen = await this.#look(paths, options);
+    for (const { kind, path } of seen) if (kind !== "orphan") this.#astray.delete(path);
     // What the brain was told is what later looks are compared with.
     for (const one of seen) {
       if (one.kind === "present") this.#known.set(one.path, one.stamp);

@@ -3,6 +3,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { lookAgain } from "../../src/brain/task.ts";
 import type { RelPath } from "../../src/core/path.ts";
 import { Script } from "./script.ts";
 
@@ -213,6 +214,20 @@ Deno.test("a rename on one side is made as one though the other side edited the 
     assertEquals(run.world.trees.left.find("e" as RelPath)?.text, "x-4444");
     assert(run.world.log.some((line) => /right: move d.x -> e .*=> done/.test(line)));
     assert(!run.world.log.some((line) => /move .*=> stale/.test(line)));
+  });
+});
+
+Deno.test("what is looked for after a rename that nobody has told yet is found under its new name", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("left", "events");
+    run.write("left", "d/x", "x-4444");
+    run.rename("left", "d", "e");
+    await run.go();
+    lookAgain(run.world.pair.context, "d/x" as RelPath, ["left"]);
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.trees.right.find("e/x" as RelPath)?.text, "x-4444");
   });
 });
 
