@@ -293,6 +293,20 @@ Deno.test("Reporter tells a renamed directory once, and nothing of what is in it
   assertEquals(scene.looks.filter(({ path }) => path === "c/f").length, 0);
 });
 
+Deno.test("Reporter tells a directory that was renamed into one that was renamed then, where it is now", async () => {
+  const scene = new Scene();
+  for (const path of ["x", "d"]) {
+    scene.write(path, { kind: KIND.dir });
+    await scene.dirty(path, DIRTY.created | DIRTY.dir);
+  }
+  scene.said();
+  scene.rename("x", "d/y");
+  scene.rename("d", "e");
+  await scene.settle();
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), ["absent x, present e, present e/y, absent d, x->d/y, d->e"]);
+});
+
 const NAMES = Array.from({ length: 300 }, (_, i) => p(`a/${i}`));
 
 Deno.test("Reporter tells what it saw under a new name after the rename that gave it", async () => {
