@@ -2,7 +2,8 @@
  * The lane of large files: supply on one side, stage on the other, rsync between them, then an
  * ordinary commit of what was staged.
  *
- * Small changes never wait for it. A file is committed only if the source held it unchanged from
+ * Small changes never wait for it. What does not fit on the target's disk is not sent: it is listed
+ * and tried again, while the others go. A file is committed only if the source held it unchanged from
  * before rsync read it until after (I3); exit codes 23 and 24 mean no more than "look again".
  * @module
  */
@@ -15,6 +16,7 @@ import type { Expected, TransitionResult } from "../core/transition.ts";
 import type { RsyncOutcome } from "../transfer/rsync.ts";
 import type { PairContext } from "./context.ts";
 import type { News } from "./news.ts";
+import { Room } from "./room.ts";
 
 /** A batch of large files has no more files, and (but for one file) no more bytes, than these. */
 const BATCH_FILES = 32;
@@ -39,6 +41,7 @@ export interface BulkWant {
 export class BulkLane {
   readonly #context: PairContext;
   readonly #run: RunRsync;
+  readonly #room: Room;
   #queue: BulkWant[] = [];
   #running = 0;
   #batches = 0;
@@ -46,6 +49,7 @@ export class BulkLane {
   constructor(context: PairContext, run: RunRsync) {
     this.#context = context;
     this.#run = run;
+    this.#room = new Room(context.endpoints);
   }
 
   get size(): number {
@@ -82,9 +86,8 @@ export class BulkLane {
   }
 
   async #transfer(wants: readonly BulkWant[]): Promise<void> {
-    const batch = `b${this.#context.settings.run}-${++this.#batches}`;
     try {
-      await this.#transferBatch(batch, wants);
+      await this.#transferWhatFits(wants);
     } catch (error) {
       this.#context.fail(error);
     }
@@ -93,7 +96,57 @@ export class BulkLane {
     this.#context.wake();
   }
 
-  async #transferBatch(batch: string, wants: readonly BulkWant[]): Promise<void> {
+  /**
+   * One transfer of all that fits by its size. What does not may be sparse, and take less: that is
+   * known once it is open, so each of those goes by itself.
+   */
+  async #transferWhatFits(wants: readonly BulkWant[]): Promise<void> {
+    const side = otherSide(wants[0]!.from);
+    const fitting: BulkWant[] = [];
+    const doubtful: BulkWant[] = [];
+    await this.#room.begin(side, (left) => {
+      let bytes = 0;
+      for (const want of wants) {
+        const fits = bytes + sizeOf(want) <= left;
+        if (fits) bytes += sizeOf(want);
+        (fits ? fitting : doubtful).push(want);
+      }
+      return fitting.length > 0 ? bytes : null;
+    });
+    if (fitting.length > 0) await this.#transferInRoom(side, fitting);
+    for (const want of doubtful) await this.#transferDoubtful(side, want);
+  }
+
+  async #transferDoubtful(side: Side, want: BulkWant): Promise<void> {
+    const { [want.from]: source } = this.#context.endpoints;
+    const batch = this.#newBatch();
+    const [supplied] = await source.supply(batch, [{ id: 0, path: want.path, stamp: stampOf(want) }]);
+    await source.release(batch);
+    const bytes = Math.min(sizeOf(want), supplied?.diskBytes ?? 0);
+    let refusal: TransitionResult | null = null;
+    await this.#room.begin(side, (left) => {
+      if (bytes > left) refusal = tooLarge(bytes, left);
+      return refusal === null ? bytes : null;
+    });
+    if (refusal !== null) return this.#answer(want, refusal);
+    await this.#transferInRoom(side, [want]);
+  }
+
+  /** A transfer whose room was taken. */
+  async #transferInRoom(side: Side, wants: readonly BulkWant[]): Promise<void> {
+    try {
+      await this.#transferBatch(wants);
+    } finally {
+      this.#room.end(side);
+    }
+  }
+
+  #newBatch(): string {
+    return `b${this.#context.settings.run}-${++this.#batches}`;
+  }
+
+  async #transferBatch(wants: readonly BulkWant[]): Promise<void> {
+    const batch = this.#newBatch();
     const from = wants[0]!.from;
     const { [from]: source, [otherSide(from)]: target } = this.#context.endpoints;
     const requests = wants.map((want, id) => ({ id, path: want.path, stamp: stampOf(want) }));
@@ -187,6 +240,12 @@ function sizeOf(want: BulkWant): number {
 /** rsync: some files could not be transferred, or vanished: each is judged by itself. */
 function isPartial(exitCode: number): boolean {
   return exitCode === 23 || exitCode === 24;
+}
+
+function tooLarge(bytes: number, leftBytes: number): TransitionResult {
+  const text = (count: number) => `${Math.max(0, Math.floor(count / 1e6))} MB`;
+  const detail = `it takes ${text(bytes)}, and ${text(leftBytes)} are free`;
+  return { kind: "failed", reason: "no-space", detail, ended: 0 };
 }
 
 function failure(outcome: RsyncOutcome): TransitionResult {

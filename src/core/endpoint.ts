@@ -118,6 +118,8 @@ export interface SupplyRequest {
 export interface SupplyResult {
   readonly id: number;
   readonly kind: "supplied" | "stale" | "busy";
+  /** What it takes on its disk: less than its size where it is sparse; 0 where it was not supplied. */
+  readonly diskBytes: number;
 }
 
 /** A file that rsync may use as basis: the live file where a put will come to stand. */

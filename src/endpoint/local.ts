@@ -127,7 +127,7 @@ export class LocalEndpoint implements Endpoint {
         trash: new TrashCan({ applier, labels }),
         lister: new Lister({ watcher, looker, counter, naming, ignore }),
         committer: new Committer({ applier, counter, naming, labels }),
-        batches: openBatches({ applier, reporter, counter }),
+        batches: openBatches({ root: ready.root, applier, reporter, counter }),
       });
     } catch (error) {
       await applier[Symbol.asyncDispose]();
@@ -313,13 +313,15 @@ function pathsOf(transition: Transition): RelPath[] {
 }
 
 function openBatches(
-  { applier, reporter, counter }: {
+  { root, applier, reporter, counter }: {
+    readonly root: string;
     readonly applier: Applier;
     readonly reporter: Reporter;
     readonly counter: Counter;
   },
 ): Batches {
   return new Batches({
+    root,
     applier,
     hold: (paths) => reporter.hold(paths),
     release: (paths) => reporter.release(paths),

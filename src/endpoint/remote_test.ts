@@ -58,7 +58,7 @@ Deno.test("every method goes through, with its arguments and its answer", async 
   assertEquals(await remote.commit({ transitions: [remove] }), [
     { kind: "done", ended: 3, stamp: null, kept: null, masked: false },
   ]);
-  assertEquals(await remote.supply("b1", [{ id: 7, path, stamp }]), [{ id: 7, kind: "supplied" }]);
+  assertEquals(await remote.supply("b1", [{ id: 7, path, stamp }]), [{ id: 7, kind: "supplied", diskBytes: 0 }]);
   assertEquals(await remote.prepare("b1", [{ id: 8, path, expected }]), [{ id: 8, stamp: null }]);
   assertEquals(await remote.release("b1"), { stable: [1, 2], stamps: [{ id: 3, stamp: null }] });
   assertEquals(await remote.adopt(marks), { kept: ["2.conflict/found/x"] });
@@ -301,7 +301,7 @@ for (const [what, answer] of LIST_LIES) {
 Deno.test("ids that were not asked for, or twice, are a protocol error", async () => {
   for (const ids of [[2], [1, 1], []]) {
     const local = new FakeEndpoint();
-    local.supply = () => Promise.resolve(ids.map((id) => ({ id, kind: "supplied" as const })));
+    local.supply = () => Promise.resolve(ids.map((id) => ({ id, kind: "supplied" as const, diskBytes: 0 })));
     const { remote, serving } = await connect(local);
     await assertRejects(() => remote.supply("b", [{ id: 1, path: a, stamp }]), ProtocolError);
     await remote[Symbol.asyncDispose]();

@@ -14,8 +14,13 @@ import { statOfStamp } from "./committer.ts";
 import { KIND, NO_STAT, type RawResult, type RawStat, STATUS } from "./native_format.ts";
 import { stampOf } from "./observe.ts";
 
+/** The unit of st_blocks (stat(3type)). */
+const BLOCK_BYTES = 512;
+
 /** What a batch tells about live files that it touches. */
 export interface BatchesParts {
+  /** The canonical path of the root. */
+  readonly root: string;
   readonly applier: Applier;
   readonly hold: (paths: readonly RelPath[]) => void;
   readonly release: (paths: readonly RelPath[]) => void;
@@ -42,7 +47,10 @@ export class Batches {
     const files = requests.map(({ id, path, stamp }) => ({ id, path, stat: statOfStamp(KIND.file, stamp) }));
     this.#remember(batch, { kind: "supply", paths: pathsById(requests) });
     const results = byId(await this.#parts.applier.supply({ batch, files }));
-    return requests.map(({ id }) => ({ id, kind: supplyKind(results.get(id)) }));
+    return await Promise.all(requests.map(async ({ id }) => {
+      const kind = supplyKind(results.get(id));
+      return { id, kind, diskBytes: kind === "supplied" ? await this.#diskBytes(batch, id) : 0 };
+    }));
   }
 
   /** Makes the stage of a batch and links what is live as basis; one result for each, in order. */
@@ -77,6 +85,16 @@ export class Batches {
       guard(results);
       return { stable: [], stamps: results.map((raw) => this.#basisResult({ id: raw.id, paths, raw })) };
     });
+  }
+
+  /** What an open file takes on its disk; the link to it is psync's own, so it has a plain name. */
+  async #diskBytes(batch: string, id: number): Promise<number> {
+    try {
+      const { blocks } = await Deno.stat(`${this.#parts.root}/.psync/supply/${batch}/${id}`);
+      return blocks === null ? Number.MAX_SAFE_INTEGER : blocks * BLOCK_BYTES;
+    } catch {
+      return Number.MAX_SAFE_INTEGER; // the root has a name that is no text: its size alone counts
+    }
   }
 
   #remember(batch: string, opened: Batch): void {

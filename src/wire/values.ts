@@ -285,6 +285,7 @@ export const supplyRequest: Codec<SupplyRequest> = struct<SupplyRequest>({ id: u
 export const supplyResult: Codec<SupplyResult> = struct<SupplyResult>({
   id: u32,
   kind: oneOf(["supplied", "stale", "busy"]),
+  diskBytes: varint,
 });
 
 /** A file to serve as basis. */

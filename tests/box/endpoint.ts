@@ -314,7 +314,7 @@ export class MemoryEndpoint implements Endpoint {
   }
 
   supply(_batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]> {
-    return Promise.resolve(requests.map(({ id }) => ({ id, kind: "stale" as const })));
+    return Promise.resolve(requests.map(({ id }) => ({ id, kind: "stale" as const, diskBytes: 0 })));
   }
   prepare(): Promise<readonly BasisResult[]> {
     return Promise.resolve([]);

@@ -66,7 +66,10 @@ function answer({ name, items }: Question): { head: unknown; items: unknown[] } 
     case "space":
       return { head: { freeBytes: 1e12, totalBytes: 1e12 }, items: [] };
     case "supply":
-      return { head: null, items: items.map((item) => ({ id: (item as { id: number }).id, kind: "supplied" })) };
+      return {
+        head: null,
+        items: items.map((item) => ({ id: (item as { id: number }).id, kind: "supplied", diskBytes: 0 })),
+      };
     case "prepare":
       return { head: null, items: items.map((item) => ({ id: (item as { id: number }).id, stamp: null })) };
     case "release":

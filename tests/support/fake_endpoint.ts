@@ -86,7 +86,7 @@ export class FakeEndpoint implements Endpoint {
 
   supply: Endpoint["supply"] = (batch, requests) => {
     this.#note("supply", { batch, requests });
-    return Promise.resolve(requests.map(({ id }) => ({ id, kind: "supplied" as const })));
+    return Promise.resolve(requests.map(({ id }) => ({ id, kind: "supplied" as const, diskBytes: 0 })));
   };
 
   prepare: Endpoint["prepare"] = (batch, requests) => {
@@ -126,7 +126,7 @@ export class FakeEndpoint implements Endpoint {
 
   space: Endpoint["space"] = () => {
     this.#note("space", null);
-    return Promise.resolve({ freeBytes: 1_000, totalBytes: 2_000 });
+    return Promise.resolve({ freeBytes: 1e12, totalBytes: 1e12 });
   };
 
   findProgram: Endpoint["findProgram"] = (parts) => {

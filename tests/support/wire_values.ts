@@ -218,7 +218,11 @@ export const messages = {
     request: { head: fc.record({ batch }), items: fc.array(fc.record({ id, path: entryPath, stamp })) },
     reply: {
       head: fc.constant(null),
-      items: fc.array(fc.record({ id, kind: fc.constantFrom("supplied" as const, "stale" as const, "busy" as const) })),
+      items: fc.array(fc.record({
+        id,
+        kind: fc.constantFrom("supplied" as const, "stale" as const, "busy" as const),
+        diskBytes: counter,
+      })),
     },
   },
   prepare: {
