@@ -13,6 +13,7 @@ import { REPO } from "../support/binary.ts";
 import { startSshd } from "../support/sshd.ts";
 import { runOverFaults } from "./faulty_link.ts";
 import { runRecords, runSwaps } from "./hostile_records.ts";
+import { runAllKillPoints, runKillPoints } from "./kill_points.ts";
 import { runTwoUsers } from "./two_users.ts";
 
 /** What the command line asks for. */
@@ -47,6 +48,8 @@ interface Proof {
 const PROOFS: Readonly<Record<string, Proof>> = {
   "two-users": { run: twoUsers, mustCount: "conflicts" },
   links: { run: links, mustCount: "faults struck" },
+  "kill-points": { run: (seed) => runKillPoints(seed, 10), mustCount: "kills" },
+  "kill-all": { run: runAllKillPoints, mustCount: "kills" },
   records: { run: (seed) => runRecords(seed, 500), mustCount: "processes fed" },
   swaps: { run: (seed) => runSwaps(seed, 100_000), mustCount: "met the link" },
 };

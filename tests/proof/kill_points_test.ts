@@ -1,0 +1,28 @@
+/**
+ * psync is killed at any call that changes something, and every version that a user wrote is
+ * accounted for; the next start finishes, the one after it finds nothing to do. A sample; all of them
+ * with `./scripts/torture kill-points` and `kill-all`.
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { canKillAtCalls, runKillPoints } from "./kill_points.ts";
+import { KILL_SCENARIOS } from "./kill_scenarios.ts";
+
+const SEED = Number(Deno.env.get("PSYNC_TEST_SEED") ?? Math.floor(Math.random() * 0xfffff));
+const POINTS_EACH = 2;
+
+Deno.test({
+  name: `nothing is lost when psync is killed at some points of each scenario, seed ${SEED}`,
+  ignore: !(await canKillAtCalls()),
+  fn: async () => {
+    let kills = 0;
+    const faults: string[] = [];
+    for (let i = 0; i < KILL_SCENARIOS.length; i++) {
+      const found = await runKillPoints(SEED + i, POINTS_EACH);
+      faults.push(...found.faults.map((fault) => `seed ${SEED + i}: ${fault}`));
+      kills += found.counts["kills"]!;
+    }
+    assertEquals(faults, []);
+    assert(kills >= KILL_SCENARIOS.length, `only ${kills} kills`);
+  },
+});
