@@ -6,7 +6,8 @@
  * @module
  */
 import type { Move } from "../core/endpoint.ts";
-import { ancestorsOf, isBelow, type RelPath } from "../core/path.ts";
+import { ancestorsOf, type RelPath } from "../core/path.ts";
+import { PathTree } from "./path_tree.ts";
 import type { InFlight } from "./report.ts";
 
 /** What is being done at a path. */
@@ -19,6 +20,7 @@ export interface Work {
 /** The paths in flight. */
 export class FlightDeck {
   #works = new Map<RelPath, Work>();
+  readonly #paths = new PathTree();
 
   /** Every path that is worked on. */
   paths(): Iterable<RelPath> {
@@ -44,7 +46,7 @@ export class FlightDeck {
   }
 
   #below(path: RelPath): RelPath | null {
-    for (const other of this.#works.keys()) if (isBelow(other, path)) return other;
+    for (const other of this.#paths.below(path)) return other;
     return null;
   }
 
@@ -55,10 +57,12 @@ export class FlightDeck {
 
   begin(work: Work): void {
     this.#works.set(work.path, work);
+    this.#paths.add(work.path);
   }
 
   end(path: RelPath): void {
     this.#works.delete(path);
+    this.#paths.delete(path);
   }
 
   /** A rename blocks both of its names. */

@@ -8,8 +8,9 @@
  */
 import type { Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
-import { ancestorsOf, isBelow, rebase, type RelPath } from "../core/path.ts";
+import { ancestorsOf, rebase, type RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
+import { PathTree } from "./path_tree.ts";
 
 /** One observation as it reached the brain. */
 export interface Sighting {
@@ -41,6 +42,8 @@ export class NewsBoard {
   readonly #rest = new Queue();
   #parked = new Map<RelPath, { news: Mutable; on: RelPath }>();
   #parkedOn = new Map<RelPath, Set<RelPath>>();
+  /** Every path on the board. */
+  readonly #paths = new PathTree();
   #order = 0;
   #contentBytes = 0;
   readonly #onNews: () => void;
@@ -105,6 +108,7 @@ export class NewsBoard {
     const known = this.#live.take(news.path) ?? this.#rest.take(news.path);
     const merged = known ?? { path: news.path, left: null, right: null };
     this.#merge(merged, news);
+    this.#paths.add(news.path);
     const isLive = merged.left?.isLive === true || merged.right?.isLive === true;
     (isLive ? this.#live : this.#rest).put(merged);
     this.#onNews();
@@ -121,6 +125,7 @@ export class NewsBoard {
         for (const [path, news] of map) {
           if (taken.length >= limit) break;
           map.delete(path);
+          this.#paths.delete(path);
           this.#contentBytes -= bytesOf(news);
           taken.push(news);
         }
@@ -138,6 +143,7 @@ export class NewsBoard {
     const parked = { path, left: null, right: null };
     this.#merge(parked, news);
     this.#parked.set(path, { news: parked, on });
+    this.#paths.add(path);
     const set = this.#parkedOn.get(on) ?? new Set();
     this.#parkedOn.set(on, set.add(path));
   }
@@ -173,16 +179,14 @@ export class NewsBoard {
 
   /** All news strictly below a directory. */
   *below(dir: RelPath): Generator<News> {
-    for (const queue of [this.#live, this.#rest]) {
-      for (const news of queue.all()) if (isBelow(news.path, dir)) yield news;
-    }
-    for (const [path, { news }] of this.#parked) if (isBelow(path, dir)) yield news;
+    for (const path of this.#paths.below(dir)) yield this.peek(path)!;
   }
 
   /** Takes one path off the board: it is being looked at anew. */
   drop(path: RelPath): void {
     const news = this.#live.take(path) ?? this.#rest.take(path) ?? this.#parked.get(path)?.news;
     this.#parked.delete(path);
+    this.#paths.delete(path);
     if (news !== undefined) this.#contentBytes -= bytesOf(news);
   }
 

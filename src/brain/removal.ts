@@ -62,38 +62,38 @@ export async function removeContents(context: PairContext, removal: TreeRemoval)
 
 /** Returns a failure of something that could not be removed, if there was one. */
 async function emptyDirectory(context: PairContext, removal: TreeRemoval): Promise<FailedResult | null> {
-  const passed = new Set<RelPath>();
   let failed: FailedResult | null = null;
+  // Nobody else changes rows below a directory that is in flight.
+  const rows = context.archive.below(removal.path)[Symbol.iterator]();
   for (;;) {
-    const chunk = nextChunk(context, removal, passed);
+    const chunk = nextChunk(context, removal, rows);
     if (chunk.length === 0) return failed;
-    const results = await removeChunk(context, removal.side, chunk, passed);
+    const results = await removeChunk(context, removal.side, chunk);
     failed ??= results.find((result) => result.kind === "failed") ?? null;
   }
 }
 
-/** The next rows, children first, leaving out what was tried, and what is known to live. */
-function nextChunk(context: PairContext, removal: TreeRemoval, passed: Set<RelPath>): Item[] {
-  for (const news of context.board.below(removal.path)) {
-    const seen = news[removal.side]?.observation;
-    if (seen === undefined || !context.evidence[removal.side].holds(seen)) continue;
-    const { kind } = seen;
-    if (kind === "present" || kind === "busy" || kind === "blocked") passed.add(news.path);
-  }
+/** The next rows, children first, leaving out what is known to live. */
+function nextChunk(context: PairContext, removal: TreeRemoval, rows: Iterator<Item>): Item[] {
   const chunk: Item[] = [];
-  for (const item of context.archive.below(removal.path)) {
-    if (passed.has(item.path)) continue;
-    chunk.push(item);
-    if (chunk.length === CHUNK) break;
+  while (chunk.length < CHUNK) {
+    const next = rows.next();
+    if (next.done === true) break;
+    if (!isAlive(context, removal.side, next.value.path)) chunk.push(next.value);
   }
   return chunk;
+}
+
+/** Whether something new is known to stand at a path. */
+function isAlive(context: PairContext, side: Side, path: RelPath): boolean {
+  const seen = context.board.peek(path)?.[side]?.observation;
+  return seen !== undefined && seen.kind !== "absent" && seen.kind !== "orphan" && context.evidence[side].holds(seen);
 }
 
 async function removeChunk(
   context: PairContext,
   side: Side,
   chunk: readonly Item[],
-  passed: Set<RelPath>,
 ): Promise<readonly TransitionResult[]> {
   const transitions = chunk.map(({ path, row }): Transition => ({
     kind: "remove",
@@ -104,11 +104,11 @@ async function removeChunk(
   }));
   const results = await context.endpoints[side].commit({ transitions });
   context.touched();
-  context.archive.transact(() => chunk.forEach((item, i) => settle(context, side, item, results[i]!, passed)));
+  context.archive.transact(() => chunk.forEach((item, i) => settle(context, side, item, results[i]!)));
   return results;
 }
 
-function settle(context: PairContext, side: Side, item: Item, result: TransitionResult, passed: Set<RelPath>): void {
+function settle(context: PairContext, side: Side, item: Item, result: TransitionResult): void {
   context.evidence[side].note(item.path, result.ended);
   if (result.kind === "done") {
     context.archive.remove(item.path);
@@ -116,7 +116,6 @@ function settle(context: PairContext, side: Side, item: Item, result: Transition
     context.status.fine(item.path);
     return context.status.did(side, "removed", { kind: item.row.entry.kind, bytes: 0 });
   }
-  passed.add(item.path);
   // A child that is gone already, or was changed: its own news decide.
   if (item.row.entry.kind !== "dir" && result.kind !== "failed") lookAgain(context, item.path, ["left", "right"]);
 }

@@ -64,7 +64,10 @@ export interface Archive extends Disposable {
   isDir(path: RelPath): boolean;
   /** The rows of one directory, sorted by name bytes; empty where the directory has no row. */
   children(dir: RelPath): ChildRow[];
-  /** All paths below a directory, children before their directory; lazily. Not to be mixed with writes. */
+  /**
+   * All paths below a directory, children before their directory; lazily. Rows that were told may be
+   * removed while it goes on; it is not to be mixed with other writes.
+   */
   below(dir: RelPath): Iterable<{ readonly path: RelPath; readonly row: ArchiveRow }>;
   /** Up to `limit` paths whose stamp of `side` has this inode and birth time. */
   findObject(side: Side, object: Pick<Stamp, "inode" | "birthNs">, limit: number): RelPath[];
