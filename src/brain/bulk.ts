@@ -58,6 +58,7 @@ export class BulkLane {
 
   want(want: BulkWant): void {
     this.#queue.push(want);
+    this.#context.flights.slow(want.path);
     queueMicrotask(() => this.#pump());
   }
 

@@ -12,7 +12,7 @@ const SIDES = ["left", "right"] as const;
 /** How many paths are planned in one round, so that live news never wait long behind a scan. */
 export const ROUND_PATHS = 1_000;
 /**
- * With more paths than this in flight the loop takes none that has to be read first: `next` must not
+ * With more paths than this in flight, large files apart, the loop takes none that has to be read first: `next` must not
  * resolve for those before one has ended.
  */
 export const FLIGHT_LIMIT = 2_000;
@@ -24,7 +24,7 @@ export async function runCycle(
   next: () => Promise<boolean>,
 ): Promise<void> {
   while (await next()) {
-    const news = context.board.take(ROUND_PATHS, { onlyHeld: context.flights.size > FLIGHT_LIMIT });
+    const news = context.board.take(ROUND_PATHS, { onlyHeld: context.flights.quickCount > FLIGHT_LIMIT });
     if (news.length > 0) dispatcher.round(news);
     // What was at hand may have been settled without a commit, for which a lane would have told it.
     for (const side of SIDES) context.looks[side].resume();

@@ -134,5 +134,7 @@ export class LookLane {
     }
     this.#inFlight--;
     this.#pump();
+    // Somebody may wait for the last look to end.
+    if (this.size === 0) this.#context.wake();
   }
 }

@@ -21,6 +21,7 @@ export interface Work {
 export class FlightDeck {
   #works = new Map<RelPath, Work>();
   readonly #paths = new PathTree();
+  readonly #slow = new Set<RelPath>();
 
   /** Every path that is worked on. */
   paths(): Iterable<RelPath> {
@@ -55,6 +56,26 @@ export class FlightDeck {
     return this.#works.get(path) ?? null;
   }
 
+  /** Tells that work at a path may take hours: a large file is transferred, and its content held nowhere. */
+  slow(path: RelPath): void {
+    this.#slow.add(path);
+  }
+
+  /** Whether work at a path may take hours. */
+  isSlow(path: RelPath): boolean {
+    return this.#slow.has(path);
+  }
+
+  /** How many paths are worked on for hours, perhaps. */
+  get slowCount(): number {
+    return this.#slow.size;
+  }
+
+  /** How many paths are worked on that nobody has to wait for long. */
+  get quickCount(): number {
+    return this.#works.size - this.#slow.size;
+  }
+
   begin(work: Work): void {
     this.#works.set(work.path, work);
     this.#paths.add(work.path);
@@ -63,6 +84,7 @@ export class FlightDeck {
   end(path: RelPath): void {
     this.#works.delete(path);
     this.#paths.delete(path);
+    this.#slow.delete(path);
   }
 
   /** A rename blocks both of its names. */

@@ -45,3 +45,18 @@ Deno.test("FlightDeck.paths() has every path that is worked on, and no other", (
   deck.end(at("a"));
   assertEquals([...deck.paths()], [at("b")]);
 });
+
+Deno.test("FlightDeck counts what may take hours by itself, until it ends", () => {
+  const deck = new FlightDeck();
+  for (const path of ["a", "b"]) deck.begin({ path: at(path), shown: null });
+  deck.slow(at("a"));
+  assertEquals([deck.size, deck.quickCount, deck.slowCount, deck.isSlow(at("a")), deck.isSlow(at("b"))], [
+    2,
+    1,
+    1,
+    true,
+    false,
+  ]);
+  deck.end(at("a"));
+  assertEquals([deck.quickCount, deck.slowCount, deck.isSlow(at("a"))], [1, 0, false]);
+});

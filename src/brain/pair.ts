@@ -43,6 +43,8 @@ const UNQUIET_MS = 30_000;
 const UNQUIET_PATHS = 100;
 /** The board has room again for a scan below this number of paths. */
 const ROOM_PATHS = 1_000;
+/** A scan finds no more while so many large files wait to be transferred. */
+const SLOW_PATHS = 20_000;
 
 /** What a pair is given. */
 export type PairOptions =
@@ -79,7 +81,7 @@ export class Pair {
     this.#options = options;
     this.#findsRenames = options.archive.count() > 0;
     this.#context = this.#makeContext();
-    const absences = new Absences(this.#context, () => this.#quiet());
+    const absences = new Absences(this.#context, () => this.#quiet({ isSlowToo: false }));
     this.#scanner = new Scanner(this.#context, absences, () => this.#room());
     this.#bulk = new BulkLane(this.#context, options.runRsync);
     this.#epoch = new EpochKeeper(this.#context);
@@ -264,7 +266,7 @@ export class Pair {
     if (!this.#isAwake && !this.#stopped) await new Promise<void>((resolve) => this.#wake = resolve);
     // WHY: with too many in flight the loop leaves some, and would spin without ever letting an answer in.
     const { board, flights } = this.#context;
-    this.#isAwake = (flights.size > FLIGHT_LIMIT ? board.heldCount : board.readyCount) > ROUND_PATHS;
+    this.#isAwake = (flights.quickCount > FLIGHT_LIMIT ? board.heldCount : board.readyCount) > ROUND_PATHS;
     return !this.#stopped;
   }
 
@@ -286,19 +288,22 @@ export class Pair {
 
   /**
    * Resolves when every path that is known now has been settled: what users go on changing meanwhile
-   * elsewhere is not waited for, and a path that somebody changes all the time not for ever.
+   * elsewhere is not waited for, and a path that somebody changes all the time not for ever. What is
+   * transferred for hours is decided, which is enough where only that is asked.
    */
-  #quiet(): Promise<void> {
+  #quiet({ isSlowToo = true } = {}): Promise<void> {
     if (this.isQuiet || this.#stopped) return Promise.resolve();
     const { board, flights, looks, clock } = this.#context;
     const pending = [...board.paths(), ...flights.paths()];
     const untilMs = clock.nowMs() + UNQUIET_MS + pending.length;
-    const isKnown = (path: RelPath) => board.peek(path) !== null || flights.at(path) !== null;
+    const isOpen = (path: RelPath) => flights.at(path) !== null && (isSlowToo || !flights.isSlow(path));
+    const isKnown = (path: RelPath) => board.peek(path) !== null || isOpen(path);
     const isSettled = () => {
       while (pending.length > 0 && !isKnown(pending.at(-1)!)) pending.pop();
       const isDone = pending.length === 0 && SIDES.every((side) => looks[side].size === 0);
       return this.isQuiet || isDone || (clock.nowMs() > untilMs && pending.length < UNQUIET_PATHS);
     };
+    if (isSettled()) return Promise.resolve();
     return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
   }
 
@@ -313,12 +318,16 @@ export class Pair {
   }
 
   #room(): Promise<void> {
-    if (this.#context.board.size < ROOM_PATHS || this.#stopped) return Promise.resolve();
+    if (this.#hasRoom() || this.#stopped) return Promise.resolve();
     return new Promise((resolve) => this.#whenRoom.push(resolve));
   }
 
+  #hasRoom(): boolean {
+    return this.#context.board.size < ROOM_PATHS && this.#context.flights.slowCount < SLOW_PATHS;
+  }
+
   #settleWaiters(): void {
-    if (this.#whenRoom.length > 0 && this.#context.board.size < ROOM_PATHS) {
+    if (this.#whenRoom.length > 0 && this.#hasRoom()) {
       for (const resolve of this.#whenRoom.splice(0)) resolve();
     }
     const settled = this.#whenQuiet.filter(({ isSettled }) => isSettled());

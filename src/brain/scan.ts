@@ -23,6 +23,8 @@ import { isAsArchived } from "./view.ts";
 const BATCH_DIRS = 16;
 /** While more paths than this are on the board the walk waits. */
 const BOARD_LIMIT = 2_000;
+/** The same for large files that wait to be transferred. */
+const SLOW_LIMIT = 20_000;
 
 const log = logger("brain", "scan");
 
@@ -120,7 +122,7 @@ export class Scanner {
         if (isGone && dir.path !== top) this.#context.moves.notListed(dir.path);
       }
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
-      if (this.#context.board.size > BOARD_LIMIT) await this.#room();
+      if (this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT) await this.#room();
     }
   }
 

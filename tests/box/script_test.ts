@@ -281,6 +281,22 @@ Deno.test("a directory that took another one's place while psync changed that is
   });
 });
 
+Deno.test("what was removed while psync was down goes though a large file is transferred for ever", async () => {
+  const run = new Script({ seed: 1, runRsync: () => new Promise(() => {}) });
+  try {
+    await withTree(run);
+    await run.world.kill();
+    run.write("left", "big", "x".repeat((1 << 20) + 1));
+    run.remove("right", "d/y");
+    run.world.start();
+    for (let i = 0; i < 5; i++) await run.wait(100);
+    assertEquals(run.world.pair.context.flights.isSlow("big" as RelPath), true);
+    assertEquals(run.world.trees.left.find("d/y" as RelPath), null);
+  } finally {
+    await run.world.kill();
+  }
+});
+
 /** A hold: 120 files of `d` are gone on the left at a start. */
 async function withHold(run: Script): Promise<void> {
   run.mkdir("left", "d");

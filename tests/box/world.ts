@@ -10,6 +10,7 @@ import { otherSide, type Side } from "../../src/core/problem.ts";
 import type { Endpoint } from "../../src/core/endpoint.ts";
 import { compileIgnore, NO_RULES } from "../../src/core/ignore.ts";
 import type { PairSettings } from "../../src/brain/context.ts";
+import type { RunRsync } from "../../src/brain/bulk.ts";
 import { Pair } from "../../src/brain/pair.ts";
 import type { Report } from "../../src/brain/report.ts";
 import { Status } from "../../src/brain/status.ts";
@@ -32,6 +33,7 @@ export interface WorldOptions {
   /** Stands between the brain and an endpoint. */
   readonly wrap?: (side: Side, endpoint: Endpoint) => Endpoint;
   readonly settings?: Partial<PairSettings>;
+  readonly runRsync?: RunRsync;
 }
 
 /** The archive on the left's disk: a power cut takes back its last transactions. */
@@ -121,7 +123,7 @@ export class World {
       clock: this.clock,
       offsetNs: 0n,
       settings: { force: false, skipInitialSync: false, run: ++this.#run, ...settings },
-      runRsync: () => Promise.resolve({ exitCode: 23, stderr: "" }),
+      runRsync: this.#options.runRsync ?? (() => Promise.resolve({ exitCode: 23, stderr: "" })),
       onFirstSync: () => this.isFirstSynced = true,
     });
     this.failure = null;
