@@ -24,6 +24,7 @@ import { openBoth, type OpenedPair } from "./open_both.ts";
 import type { ConflictCause, PlanLine, Report } from "./report.ts";
 import { mustHold } from "./safety.ts";
 import type { Outcome, SessionContext, SessionSettings } from "./settings.ts";
+import { followTranslation } from "./translation_change.ts";
 import { laterSide, viewOf } from "./view.ts";
 
 const SIDES = ["left", "right"] as const;
@@ -40,6 +41,7 @@ export async function runDryRun(settings: SessionSettings, context: SessionConte
   using copy = place === null ? null : copyArchive(archivePath(context.stateDir, place.id));
   using archive = openArchive(copy?.path ?? ":memory:");
   requireKnownRoots(facts, archive);
+  followTranslation(archive, settings.translate);
   context.report.connected({ ...facts, deployed: opened.deployed });
   await new DryRun(opened, archive, settings, context).run();
   return { exitCode: 0 };

@@ -24,6 +24,7 @@ import {
   takenMessage,
 } from "./identity.ts";
 import type { SessionContext, SessionSettings } from "./settings.ts";
+import { followTranslation } from "./translation_change.ts";
 
 /** Where the archive keeps how ssh was called, for commands that reach the right root by themselves. */
 export const SSH_COMMAND = "sshCommand";
@@ -156,6 +157,12 @@ function openJoined(place: KnownPair | null, marked: PairId | null, opening: Ope
     });
   }
   const archive = openOrReplace(archivePath(context.stateDir, wanted.id), context);
+  try {
+    followTranslation(archive, settings.translate);
+  } catch (error) {
+    archive[Symbol.dispose]();
+    throw error;
+  }
   const run = Number(archive.meta("run") ?? "0") + 1;
   archive.transact(() => archive.setMeta("run", String(run)));
   return { id: wanted.id, archive, run };

@@ -4,11 +4,14 @@
  * @module
  */
 import { SetupError } from "../base/errors.ts";
-import type { Endpoint } from "../core/endpoint.ts";
+import type { Endpoint, EndpointOptions } from "../core/endpoint.ts";
+import type { PathRules } from "../core/ignore.ts";
 import { showPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
+import { compileTranslation, type NamePair } from "../core/translation.ts";
 import { LocalEndpoint } from "../endpoint/local.ts";
 import { BulkLink } from "../endpoint/bulk_link.ts";
+import { TranslatedEndpoint } from "../endpoint/translated.ts";
 import { connectSsh } from "../endpoint/ssh.ts";
 import { type RsyncEnd, runRsync } from "../transfer/rsync.ts";
 import { requireNoneBanned } from "./banned.ts";
@@ -31,11 +34,11 @@ export interface OpenedPair extends AsyncDisposable {
 export async function openBoth(settings: SessionSettings, context: SessionContext): Promise<OpenedPair> {
   await using stack = new AsyncDisposableStack();
   let deployed = false;
-  const left = stack.use(await openLocal(settings, context, settings.left));
+  const left = stack.use(await openLocal(settings, context, { root: settings.left, rules: settings.rules }));
   const right = settings.remoteHost === null
-    ? stack.use(await openLocal(settings, context, settings.right))
+    ? stack.use(await openLocal(settings, context, { root: settings.right, rules: rightRules(settings) }))
     : stack.use(await openRemote(settings.remoteHost, settings, context, () => deployed = true));
-  const endpoints = { left, right };
+  const endpoints = translated({ left, right }, settings.translate);
   await requireNoneBanned(endpoints, settings.banned);
   if (settings.remoteHost !== null) requireRsync(endpoints, settings.remoteHost);
   const aborted = new AbortController();
@@ -45,11 +48,29 @@ export async function openBoth(settings: SessionSettings, context: SessionContex
   return { endpoints, runRsync: run, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function openLocal(settings: SessionSettings, context: SessionContext, root: string): Promise<LocalEndpoint> {
+/** The replicas with the left's names. */
+export function translated(endpoints: Sides<Endpoint>, translate: readonly NamePair[]): Sides<Endpoint> {
+  if (translate.length === 0) return endpoints;
+  const names = compileTranslation(translate);
+  return {
+    left: new TranslatedEndpoint(endpoints.left, names, { isRight: false }),
+    right: new TranslatedEndpoint(endpoints.right, names, { isRight: true }),
+  };
+}
+
+function rightRules({ rules, translate }: SessionSettings): PathRules {
+  return { ...rules, names: translate };
+}
+
+async function openLocal(
+  settings: SessionSettings,
+  context: SessionContext,
+  { root, rules }: EndpointOptions,
+): Promise<LocalEndpoint> {
   const absolute = root.startsWith("/") ? root : `${settings.cwd}/${root}`;
   return await LocalEndpoint.open({
     root: absolute,
-    rules: settings.rules,
+    rules,
     nativePath: context.self.nativePath,
     clock: context.clock,
   });
@@ -65,7 +86,7 @@ async function openRemote(
     host,
     ...(settings.sshCommand === null ? {} : { sshCommand: settings.sshCommand }),
     root: settings.right,
-    rules: settings.rules,
+    rules: rightRules(settings),
     self: context.self,
     nativePath: context.self.nativePath,
     clock: context.clock,

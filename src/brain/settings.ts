@@ -3,6 +3,7 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
+import type { NamePair } from "../core/translation.ts";
 import type { PathRules } from "../core/ignore.ts";
 import type { ControlAnswer, ControlRequest } from "./control_requests.ts";
 import type { Report } from "./report.ts";
@@ -18,6 +19,7 @@ export interface SessionSettings {
   readonly remoteHost: string | null;
   readonly sshCommand: string | null;
   readonly rules: PathRules;
+  readonly translate: readonly NamePair[];
   /** Parts of the names of commands beside which psync does not run. */
   readonly banned: readonly string[];
   /** The hours of the day, 0 to 23, at which everything is compared. */

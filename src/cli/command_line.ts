@@ -149,6 +149,7 @@ function settingsOf({ values, origins }: InForce, cwd: string | null): Settings 
     tempfiles: values.tempfiles,
     rsyncExcludes: values["rsync-excludes"],
     rsyncExtra: values.extra,
+    translate: values.translate,
     banned: values.banned,
     fullSync: values["full-sync"],
     cwd: cwd ?? "/",

@@ -91,6 +91,11 @@ with "+ " is not excluded. May be repeated.`,
       description: message`Scratch of applications, in the form of --excludes: not sent, until it is renamed to a \
 name that is none. Instead of the list below; an empty one switches that off. May be repeated.`,
     })),
+    translate: multiple(option("-T", "--translate", string({ metavar: "A:B" }), {
+      errors: sayings("--translate", "A:B"),
+      description: message`A part of a path that is named A on the left is named B on the right, and back. Patterns \
+and messages have the left's names. May be repeated.`,
+    })),
   }),
   how: object("How to run", {
     config: optional(option("--config", string({ metavar: "FILE" }), {
@@ -162,6 +167,7 @@ export function parseFlags(args: readonly string[]): Flags {
     excludes: listed(what.excludes),
     "rsync-excludes": listed(what.rsyncExcludes),
     tempfiles: listed(what.tempfiles),
+    translate: listed(what.translate),
     extra: listed(how.extra),
     banned: listed(how.banned),
     "full-sync": how.fullSync,

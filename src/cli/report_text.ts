@@ -177,10 +177,11 @@ export const REASON: Readonly<Record<ProblemReason, string>> = {
   io: "the disk or the system failed; psync tries again",
   skipped: "it differs and is left alone until one side changes it (-k)",
   excluded: "something that is excluded took its place there",
+  translated: "-T gives this name to another path",
 };
 
 /** Reasons to which a detail adds nothing. */
-const SAYS_ALL: ReadonlySet<ProblemReason> = new Set(["busy", "skipped", "not-empty", "excluded"]);
+const SAYS_ALL: ReadonlySet<ProblemReason> = new Set(["busy", "skipped", "not-empty", "excluded", "translated"]);
 
 /** One path that is not synchronised. */
 export function problemLine(problem: Problem): string {

@@ -176,6 +176,7 @@ Deno.test("main() hands settings, clock and report to the session", async () => 
     sshCommand: null,
     rules: { ...NO_RULES, tempfiles: DEFAULT_TEMPFILES },
     rsync: NO_EXTRA,
+    translate: [],
     banned: [],
     fullSync: [],
     dryRun: false,

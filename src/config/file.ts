@@ -37,6 +37,7 @@ const SCHEMA = z.strictObject(
     "rsync-excludes": z.optional(z.array(z.string())),
     tempfiles: z.optional(z.array(z.string())),
     extra: z.optional(z.array(z.string())),
+    translate: z.optional(z.array(z.string())),
     banned: z.optional(z.array(z.string())),
     "full-sync": z.optional(z.array(z.number())),
     "dry-run": z.optional(z.boolean()),

@@ -18,6 +18,7 @@ export interface Values {
   readonly "rsync-excludes": readonly string[];
   readonly tempfiles: readonly string[];
   readonly extra: readonly string[];
+  readonly translate: readonly string[];
   readonly banned: readonly string[];
   readonly "full-sync": readonly number[];
   readonly "dry-run": boolean;
@@ -44,6 +45,7 @@ export const DEFAULTS: Values = {
   "rsync-excludes": [],
   tempfiles: DEFAULT_TEMPFILES,
   extra: [],
+  translate: [],
   banned: [],
   "full-sync": [],
   "dry-run": false,

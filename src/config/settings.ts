@@ -6,6 +6,7 @@
  */
 import { UsageError } from "../base/errors.ts";
 import { compileIgnore, type PathRules } from "../core/ignore.ts";
+import { type NamePair, parseTranslations } from "../core/translation.ts";
 import { parseRsyncExtra, type RsyncExtra } from "./rsync_extra.ts";
 import { type Operands, parseTargets, type Targets } from "./targets.ts";
 
@@ -29,6 +30,8 @@ export interface Settings extends Targets, Modes {
   readonly sshCommand: string | null;
   /** What is left alone; each pattern compiles. */
   readonly rules: PathRules;
+  /** Names that are others on the right. */
+  readonly translate: readonly NamePair[];
   readonly rsync: RsyncExtra;
   /** Parts of the names of commands; psync does not run beside them. */
   readonly banned: readonly string[];
@@ -45,6 +48,7 @@ export interface RawSettings extends Operands, Modes {
   readonly tempfiles: readonly string[];
   readonly rsyncExcludes: readonly string[];
   readonly rsyncExtra: readonly string[];
+  readonly translate: readonly string[];
   readonly banned: readonly string[];
   readonly fullSync: readonly number[];
 }
@@ -56,14 +60,28 @@ export interface RawSettings extends Operands, Modes {
 export function parseSettings(raw: RawSettings): Settings {
   const targets = parseTargets(raw);
   const tempfiles = raw.tempfiles.filter((pattern) => pattern !== "");
-  const rules = { excludes: raw.excludes, tempfiles, rsyncExcludes: raw.rsyncExcludes };
+  const rules = { excludes: raw.excludes, tempfiles, rsyncExcludes: raw.rsyncExcludes, names: [] };
+  const translate = parseTranslations(raw.translate);
   compileIgnore(rules);
   const rsync = parseRsyncExtra(raw.rsyncExtra);
   if (raw.banned.includes("")) throw new UsageError(`Cannot use "" as a banned program: every name holds it`);
   const fullSync = parseHours(raw.fullSync);
   if (raw.sshCommand !== null) checkSsh(raw.sshCommand, targets.remoteHost);
   const { cwd, sshCommand, banned, dryRun, syncOnly, skipInitialSync, force } = raw;
-  return { ...targets, cwd, sshCommand, rules, rsync, banned, fullSync, dryRun, syncOnly, skipInitialSync, force };
+  return {
+    ...targets,
+    cwd,
+    sshCommand,
+    rules,
+    translate,
+    rsync,
+    banned,
+    fullSync,
+    dryRun,
+    syncOnly,
+    skipInitialSync,
+    force,
+  };
 }
 
 function parseHours(hours: readonly number[]): readonly number[] {

@@ -13,6 +13,7 @@ import { EndpointLostError, SetupError } from "../base/errors.ts";
 import { answerControl, type ControlAnswer, type ControlRequest, listFindings } from "../brain/control_requests.ts";
 import { lockState, nextTerm, takenMessage } from "../brain/identity.ts";
 import { isAlive, ownLock, SSH_COMMAND } from "../brain/join.ts";
+import { translationOf } from "../brain/translation_change.ts";
 import type { SelfBinary } from "../brain/settings.ts";
 import type { Archive } from "../core/archive.ts";
 import type { Endpoint } from "../core/endpoint.ts";
@@ -20,6 +21,8 @@ import { NO_RULES } from "../core/ignore.ts";
 import { parsePair, printPair } from "../core/marks.ts";
 import { showPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
+import { compileTranslation } from "../core/translation.ts";
+import { TranslatedEndpoint } from "../endpoint/translated.ts";
 import { LocalEndpoint } from "../endpoint/local.ts";
 import { connectSsh } from "../endpoint/ssh.ts";
 import { type Control, expectAnswer } from "./client.ts";
@@ -85,13 +88,20 @@ class DirectControl implements Control {
   }
 
   async #endpoint(side: Side, isChange: boolean): Promise<Endpoint> {
-    const endpoint = this.#endpoints.get(side) ?? await this.#openUnlocked(side);
+    const endpoint = this.#endpoints.get(side) ?? this.#translated(side, await this.#openUnlocked(side));
     this.#endpoints.set(side, endpoint);
     if (isChange && !this.#adopted.has(side)) {
       await this.#adopt(side, endpoint);
       this.#adopted.add(side);
     }
     return endpoint;
+  }
+
+  /** With the names that the last psync gave it. */
+  #translated(side: Side, endpoint: Endpoint): Endpoint {
+    const pairs = translationOf(this.#archive);
+    if (pairs.length === 0) return endpoint;
+    return new TranslatedEndpoint(endpoint, compileTranslation(pairs), { isRight: side === "right" });
   }
 
   /** Opens a root; where the end of a psync that died holds it still, it is waited for. */

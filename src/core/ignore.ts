@@ -9,11 +9,12 @@
  * @module
  */
 import { UsageError } from "../base/errors.ts";
+import { OWN_DIR } from "./own.ts";
 import { ancestorsOf, type RelPath } from "./path.ts";
 import { compileRsyncRules } from "./rsync_pattern.ts";
+import { compileTranslation, type NamePair } from "./translation.ts";
 
-/** psync's own directory in a root. */
-export const OWN_DIR = ".psync";
+export { OWN_DIR } from "./own.ts";
 
 /** A name that holds this is never synchronised. */
 export const IGNORE_MARK = ".psync.ignore";
@@ -26,10 +27,12 @@ export interface PathRules {
   readonly tempfiles: readonly string[];
   /** Patterns in rsync's syntax, in their order (rsync_pattern.ts). */
   readonly rsyncExcludes: readonly string[];
+  /** On the right: its names, since patterns are for the left's; on the left none. */
+  readonly names: readonly NamePair[];
 }
 
 /** Nothing but what is psync's own is left alone. */
-export const NO_RULES: PathRules = { excludes: [], tempfiles: [], rsyncExcludes: [] };
+export const NO_RULES: PathRules = { excludes: [], tempfiles: [], rsyncExcludes: [], names: [] };
 
 /** The tempfiles where the user names none: whole names that only scratch has. */
 export const DEFAULT_TEMPFILES: readonly string[] = [
@@ -69,8 +72,11 @@ export function compileIgnore(rules: PathRules): Ignore {
   ];
   const isExcluded = compileRsyncRules(rules.rsyncExcludes);
   const isEmpty = patterns.length + rules.rsyncExcludes.length === 0;
+  const { translate } = compileTranslation(rules.names);
+  const toLeft = rules.names.length === 0 ? (path: RelPath) => path : translate;
+  const matches = (path: RelPath, isDir: boolean | null) => matchesAny(patterns, path) || isExcluded(path, isDir);
   const isIgnored = (path: RelPath, isDir: boolean | null) =>
-    isOwn(path) || (path !== "" && !isEmpty && (matchesAny(patterns, path) || isExcluded(path, isDir)));
+    isOwn(path) || (path !== "" && !isEmpty && matches(toLeft(path), isDir));
   return {
     isIgnored,
     isIgnoredDeep: (path, isDir) =>

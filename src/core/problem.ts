@@ -28,7 +28,8 @@ export type ProblemReason =
   | "too-large" // EFBIG
   | "io" // EIO while writing, and what has no better name
   | "skipped" // differs, left alone by --skip-initial-sync
-  | "excluded"; // something excluded took the place of what was synchronised
+  | "excluded" // something excluded took the place of what was synchronised
+  | "translated"; // --translate gives its name to another path
 
 /** A path that waits, and why. */
 export interface Problem {

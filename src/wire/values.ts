@@ -32,6 +32,7 @@ import {
   type RelPath,
   ROOT,
 } from "../core/path.ts";
+import type { NamePair } from "../core/translation.ts";
 import type { Content, Expected, Transition, TransitionResult } from "../core/transition.ts";
 import type { Space, TrashAction, TrashItem, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
 import {
@@ -144,6 +145,7 @@ const reason = oneOf([
   "io",
   "skipped",
   "excluded",
+  "translated",
 ]);
 
 const owner: Codec<Owner> = struct<Owner>({ user: text(256), group: text(256) });
@@ -321,6 +323,7 @@ export const openRequest: Codec<OpenRequest> = struct<OpenRequest>({
     excludes: list(text(PATH_MAX_BYTES), EXCLUDES_MAX),
     tempfiles: list(text(PATH_MAX_BYTES), EXCLUDES_MAX),
     rsyncExcludes: list(text(PATH_MAX_BYTES), EXCLUDES_MAX),
+    names: list(struct<NamePair>({ left: shortText, right: shortText }), EXCLUDES_MAX),
   }),
 });
 

@@ -197,7 +197,12 @@ export const messages = {
       head: fc.record({
         protocol: fc.stringMatching(/^[0-9a-f]{16}$/),
         root: text,
-        rules: fc.record({ excludes: fc.array(text), tempfiles: fc.array(text), rsyncExcludes: fc.array(text) }),
+        rules: fc.record({
+          excludes: fc.array(text),
+          tempfiles: fc.array(text),
+          rsyncExcludes: fc.array(text),
+          names: fc.array(fc.record({ left: text, right: text })),
+        }),
       }),
       items: fc.constant([]),
     },
