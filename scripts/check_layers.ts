@@ -3,7 +3,8 @@
  *
  *   deno run --allow-read scripts/check_layers.ts
  *
- * Prints one line for each import that goes up or sideways; exit status 1 if there is one. Knows
+ * Also that what takes long to load is loaded only where it is used. Prints one line for each import
+ * that breaks a rule; exit status 1 if there is one. Knows
  * the rooms by the table below and nothing else; ARCHITECTURE.md explains them.
  * @module
  */
@@ -35,6 +36,12 @@ const RIGHT_ENTRY = /^src\/(endpoint\/serve|cli\/filter)[a-z_]*\.ts$/;
 
 /** What pure code never touches. */
 const IMPURE = /\bDeno\.|["']node:|@logtape\//;
+
+/** What takes long to load: no start of psync may need it but one that uses it. */
+const LAZY = /\bfrom\s*["'](@optique\/core|smol-toml|zod\/mini)["']/;
+
+/** An import that is evaluated at once; one of types alone never is. */
+const STATIC = /^(?:import|export)\b(?!\s+type\b)[^;]*?\bfrom\s*["'](\.[^"']+)["']/gm;
 
 const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)["'](\.[^"']+)["']/g;
 
@@ -94,11 +101,29 @@ function checkRightSide(modules: ReadonlyMap<string, Module>): string[] {
   return found;
 }
 
+/** Follows what main.ts and the right side load at once. */
+function checkLazy(modules: ReadonlyMap<string, Module>): string[] {
+  const seen = new Set<string>();
+  const queue = ["main.ts", ...[...modules.keys()].filter((path) => RIGHT_ENTRY.test(path))];
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    const base = new URL(path, "file:///");
+    for (const match of modules.get(path)!.text.matchAll(STATIC)) {
+      queue.push(new URL(match[1]!, base).pathname.slice(1));
+    }
+  }
+  return [...seen].flatMap((path) => {
+    const match = LAZY.exec(modules.get(path)!.text);
+    return match === null ? [] : [`${path}: loads ${match[1]}, and every start of psync loads this file`];
+  });
+}
+
 /** Every import that breaks the rules, as one line each. */
 export function checkLayers(): string[] {
   const paths = filesBelow("src", ".ts").filter((path) => !/_test\.ts$|^src\/types\//.test(path));
   const modules = new Map([...paths, ...filesBelow(".", "main.ts", 1)].map((path) => [path, readModule(path)]));
-  return [...[...modules.values()].flatMap(checkModule), ...checkRightSide(modules)];
+  return [...[...modules.values()].flatMap(checkModule), ...checkRightSide(modules), ...checkLazy(modules)];
 }
 
 if (import.meta.main) report(checkLayers());
