@@ -31,13 +31,21 @@ export interface OpenedPair extends AsyncDisposable {
 }
 
 /** Opens both, the left one first; where the second fails the first is closed again. */
-export async function openBoth(settings: SessionSettings, context: SessionContext): Promise<OpenedPair> {
+export async function openBoth(
+  settings: SessionSettings,
+  context: SessionContext,
+  { maxWatches = 0 }: Pick<EndpointOptions, "maxWatches"> = {},
+): Promise<OpenedPair> {
   await using stack = new AsyncDisposableStack();
   let deployed = false;
-  const left = stack.use(await openLocal(settings, context, { root: settings.left, rules: settings.rules }));
+  const left = stack.use(
+    await openLocal(settings, context, { root: settings.left, rules: settings.rules, maxWatches }),
+  );
   const right = settings.remoteHost === null
-    ? stack.use(await openLocal(settings, context, { root: settings.right, rules: rightRules(settings) }))
-    : stack.use(await openRemote(settings.remoteHost, settings, context, () => deployed = true));
+    ? stack.use(await openLocal(settings, context, { root: settings.right, rules: rightRules(settings), maxWatches }))
+    : stack.use(
+      await openRemote(settings.remoteHost, settings, context, { maxWatches, onDeployed: () => deployed = true }),
+    );
   const endpoints = translated({ left, right }, settings.translate);
   await requireNoneBanned(endpoints, settings.banned);
   if (settings.remoteHost !== null) requireRsync(endpoints, settings.remoteHost);
@@ -65,12 +73,13 @@ function rightRules({ rules, translate }: SessionSettings): PathRules {
 async function openLocal(
   settings: SessionSettings,
   context: SessionContext,
-  { root, rules }: EndpointOptions,
+  { root, rules, maxWatches = 0 }: EndpointOptions,
 ): Promise<LocalEndpoint> {
   const absolute = root.startsWith("/") ? root : `${settings.cwd}/${root}`;
   return await LocalEndpoint.open({
     root: absolute,
     rules,
+    maxWatches,
     nativePath: context.self.nativePath,
     clock: context.clock,
   });
@@ -80,13 +89,14 @@ async function openRemote(
   host: string,
   settings: SessionSettings,
   context: SessionContext,
-  onDeployed: () => void,
+  options: Pick<EndpointOptions, "maxWatches"> & { readonly onDeployed: () => void },
 ): Promise<Endpoint> {
   return await connectSsh({
     host,
     ...(settings.sshCommand === null ? {} : { sshCommand: settings.sshCommand }),
     root: settings.right,
     rules: rightRules(settings),
+    maxWatches: options.maxWatches ?? 0,
     self: context.self,
     nativePath: context.self.nativePath,
     clock: context.clock,
@@ -94,7 +104,7 @@ async function openRemote(
     bytesPerSecond: settings.rsync.bytesPerSecond,
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     onProgress: (sentBytes, totalBytes) => {
-      onDeployed();
+      options.onDeployed();
       context.report.deploying({ sentBytes, totalBytes });
     },
   });

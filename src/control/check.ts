@@ -17,6 +17,8 @@ import type { SocketSurroundings } from "./place.ts";
 /** How often differences are looked at again while a psync runs, and how long it is waited for in between. */
 const AGAIN_TIMES = 20;
 const AGAIN_MS = 250;
+/** A comparison needs no watches, and must not take them from the psync that runs. */
+const WATCHES = 1;
 
 /** What a comparison works with. */
 export type CheckContext = SessionContext & SocketSurroundings;
@@ -27,7 +29,7 @@ export async function checkPair(
   context: CheckContext,
   options: { readonly checksum: boolean },
 ): Promise<Comparison> {
-  await using opened = await openBoth(settings, context);
+  await using opened = await openBoth(settings, context, { maxWatches: WATCHES });
   const { endpoints } = opened;
   const compareOwners = endpoints.left.facts.isRootUser && endpoints.right.facts.isRootUser;
   await Promise.all([endpoints.left, endpoints.right].map((endpoint) => endpoint.setCompareOwners(compareOwners)));

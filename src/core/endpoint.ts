@@ -27,6 +27,8 @@ export interface EndpointOptions {
   readonly root: string;
   /** What is ignored (I6). */
   readonly rules: PathRules;
+  /** The most inotify watches; 0 (default): the kernel's limit alone. Listed is what is not watched as well. */
+  readonly maxWatches?: number;
 }
 
 /** Which name and number the root has, and what its host is. */

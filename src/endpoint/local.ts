@@ -50,8 +50,6 @@ export interface LocalEndpointOptions extends EndpointOptions {
   readonly clock: Clock;
   /** As `setCompareOwners`, from the start; off by default. */
   readonly compareOwners?: boolean;
-  /** The most inotify watches; 0 (default): the kernel's limit alone. For tests. */
-  readonly maxWatches?: number;
 }
 
 interface Parts {

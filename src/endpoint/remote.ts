@@ -79,7 +79,12 @@ export class RemoteEndpoint implements Endpoint {
   static async open(streams: ByteStreams, options: RemoteOptions, peer: Peer | null = null): Promise<RemoteEndpoint> {
     const caller = new Caller(streams, options);
     try {
-      const head = { protocol: PROTOCOL_HASH, root: options.root, rules: options.rules };
+      const head = {
+        protocol: PROTOCOL_HASH,
+        root: options.root,
+        rules: options.rules,
+        maxWatches: options.maxWatches ?? 0,
+      };
       const { head: facts } = await caller.call("open", { head, items: [] }, { signal: options.signal });
       return new RemoteEndpoint(caller, { facts, peer });
     } catch (cause) {

@@ -159,14 +159,14 @@ function checkOpen(request: OpenRequest, options: ServeOptions): EndpointOptions
   requireProtocol(request.protocol);
   if (request.root === "") throw new ProtocolError("Cannot open a root: it has no name");
   compileIgnore(request.rules);
-  const { rules } = request;
+  const { rules, maxWatches } = request;
   const root = absolute(request.root, options.cwd);
   if (options.only !== undefined && tidy(root) !== tidy(absolute(options.only, options.cwd))) {
     throw new SetupError(
       `Cannot open root ${JSON.stringify(request.root)}: only ${JSON.stringify(options.only)} is allowed here`,
     );
   }
-  return { root, rules };
+  return { root, rules, maxWatches };
 }
 
 /** @throws {SetupError} for a relative path where the directory that it lies in is gone. */

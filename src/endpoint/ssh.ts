@@ -63,7 +63,8 @@ export async function connectSsh(options: SshOptions): Promise<RemoteEndpoint> {
   const starting: Starting = { child, greetings: new GreetingReader(child.stdout), clock, signal };
   const protocol = await greetedOrEnded(starting, ssh, options);
   try {
-    return await openGreeted(starting, { root: options.root, rules: options.rules, protocol });
+    const { root, rules, maxWatches = 0 } = options;
+    return await openGreeted(starting, { root, rules, maxWatches, protocol });
   } catch (cause) {
     if (cause instanceof SetupError) throw new SetupError(withHost(cause.message, host), { cause });
     throw cause;

@@ -300,7 +300,7 @@ export const basisResult: Codec<BasisResult> = struct<BasisResult>({ id: u32, st
 export const stableIds: Codec<readonly number[]> = list(u32, BATCH_FILES_MAX);
 
 /** What a filter is opened with, and for which protocol. */
-export interface OpenRequest extends EndpointOptions {
+export interface OpenRequest extends Required<EndpointOptions> {
   readonly protocol: string;
 }
 
@@ -325,6 +325,7 @@ export const openRequest: Codec<OpenRequest> = struct<OpenRequest>({
     rsyncExcludes: list(text(PATH_MAX_BYTES), EXCLUDES_MAX),
     names: list(struct<NamePair>({ left: shortText, right: shortText }), EXCLUDES_MAX),
   }),
+  maxWatches: varint,
 });
 
 /** The answer to the first request. */

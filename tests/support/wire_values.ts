@@ -197,6 +197,7 @@ export const messages = {
       head: fc.record({
         protocol: fc.stringMatching(/^[0-9a-f]{16}$/),
         root: text,
+        maxWatches: counter,
         rules: fc.record({
           excludes: fc.array(text),
           tempfiles: fc.array(text),
