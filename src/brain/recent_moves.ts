@@ -37,7 +37,9 @@ export class RecentMoves {
 
   /** Remembers a rename. */
   note(move: Move): void {
-    if (this.#arrived.size > 0) this.#arrived = new Set([...this.#arrived].map((path) => rebase(path, move)));
+    // WHY not at the new name alone: in an exchange it is the other object that leaves the old one.
+    const moved = [...this.#arrived].flatMap((path) => path === move.from ? [path, move.to] : [rebase(path, move)]);
+    this.#arrived = new Set(moved);
     const atMs = this.#clock.nowMs();
     this.#moves = this.#moves.filter((old) => atMs - old.atMs < REMEMBERED_MS).slice(-REMEMBERED);
     this.#moves.push({ move, atMs });

@@ -63,3 +63,11 @@ Deno.test("RecentMoves tells once whether a walk missed what was renamed", () =>
   assertEquals(moves.takeNotListed({ from: at("d"), to: at("e") }), true);
   assertEquals(moves.takeNotListed({ from: at("d"), to: at("e") }), false);
 });
+
+Deno.test("RecentMoves knows that both directories of an exchange have come", () => {
+  const moves = new RecentMoves(new FakeClock());
+  moves.note({ from: at("a"), to: at("b") });
+  moves.arrived(at("b"));
+  moves.note({ from: at("b"), to: at("a") });
+  assertEquals([moves.takeArrived(at("a")), moves.takeArrived(at("b"))], [true, true]);
+});

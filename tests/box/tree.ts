@@ -174,6 +174,18 @@ export class MemoryTree {
     return old;
   }
 
+  /** renameat2(2) with RENAME_EXCHANGE: told as two renames, one after the other. */
+  exchange(from: RelPath, to: RelPath): void {
+    const [one, other] = [this.find(from), this.find(to)];
+    if (one === null || other === null) throw new Error(`no ${from} or no ${to}`);
+    this.parent(from)!.children.set(nameOf(from), other);
+    this.parent(to)!.children.set(nameOf(to), one);
+    one.ctimeNs = other.ctimeNs = this.tick();
+    this.onChange(from);
+    this.onChange(to, { from, to });
+    this.onChange(from, { from: to, to: from });
+  }
+
   /** Writes in place. */
   write(node: Node, path: RelPath, text: string): void {
     node.text = text;

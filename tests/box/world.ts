@@ -289,6 +289,10 @@ export class World {
     if (
       node === null || tree.parent(to) === null || to === from || to.startsWith(`${from}/`) || from.startsWith(`${to}/`)
     ) return;
+    if (target !== null && this.random.next() < 0.3) {
+      this.log.push(`${side} exchange ${from} ${to}`);
+      return tree.exchange(from, to);
+    }
     const fits = target === null ||
       (node.kind === "dir" ? target.kind === "dir" && target.children.size === 0 : target.kind !== "dir");
     if (!fits) return;
