@@ -146,9 +146,15 @@ class Run {
     await killing;
     await this.#rest(`part ${phase}`, SHORT_QUIET_MS);
     const changed = differences(left, await survey(this.#root(side)), "print");
-    this.#accuse(`changed on the ${side} though only its user worked`, changed);
+    // A kill between a commit and its record leaves a version on the other side that looks like an edit
+    // there, which wins over a removal: what this user removed then may come back.
+    const isAllowed = (line: string) => this.#options.isKilling && line.includes(": (absent) | ");
+    this.#accuse(
+      `changed on the ${side} though only its user worked`,
+      changed.filter((line) => !isAllowed(line)),
+    );
     const conflicts = await this.#conflictCount() - before;
-    // A kill between a commit and its record leaves a version that looks like the other user's.
+    // For the same reason there may be conflicts.
     // So does a link that is lost with the answer to a commit.
     if (conflicts > 0 && !this.#options.isKilling && this.#options.onWork === undefined) {
       this.faults.push(`${conflicts} conflicts though only the user on the ${side} worked`);
