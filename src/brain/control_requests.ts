@@ -13,7 +13,7 @@ import { conflictRow } from "../core/conflict.ts";
 import { conflictName } from "../core/conflict_name.ts";
 import type { Endpoint, Findings } from "../core/endpoint.ts";
 import { joinPath, nameOf, parentOf, type RelPath } from "../core/path.ts";
-import { otherSide, type Side } from "../core/problem.ts";
+import { otherSide, type Problem, type Side } from "../core/problem.ts";
 import {
   parseTrashPlace,
   type PlacedItem,
@@ -33,6 +33,10 @@ export type ControlRequest =
   | { readonly kind: "stop" }
   /** Compares everything with what is known, and repairs what differs; the answer comes afterwards. */
   | { readonly kind: "full-sync" }
+  /** Answered when all that was written before is on the other side and durable there. */
+  | { readonly kind: "flush" }
+  /** Changes nothing until `resume`, or until the session ends. */
+  | { readonly kind: "pause" | "resume" }
   | { readonly kind: "conflicts.list" }
   | { readonly kind: "conflicts.resolve"; readonly ids: readonly number[]; readonly keep: Keep }
   | {
@@ -66,6 +70,10 @@ export type ControlAnswer =
   | { readonly kind: "stopping"; readonly processId: number }
   /** How many changes were made meanwhile. */
   | { readonly kind: "full-synced"; readonly changes: number }
+  /** What could not be brought over. */
+  | { readonly kind: "flushed"; readonly problems: readonly Problem[] }
+  /** `isChanged`: it was not so before. */
+  | { readonly kind: "pausing"; readonly isChanged: boolean }
   | { readonly kind: "conflicts"; readonly conflicts: readonly ConflictRow[] }
   | { readonly kind: "page"; readonly items: readonly PlacedItem[]; readonly after: string | null }
   /** One for each id or item, in order. */
@@ -87,6 +95,10 @@ export interface RunningSession {
   stop(): number;
   /** Resolves to the number of changes. @throws {EndpointLostError} where there is no link. */
   fullSync(): Promise<number>;
+  /** Resolves when all that was written before is settled. @throws {EndpointLostError} where there is no link. */
+  flush(): Promise<readonly Problem[]>;
+  /** Tells whether it was the other way before. */
+  pause(on: boolean): boolean;
 }
 
 /** A name that is taken is tried again with the next number this often. */
@@ -103,6 +115,11 @@ export async function answerControl(request: ControlRequest, world: ControlWorld
       return { kind: "stopping", processId: runningOf(world).stop() };
     case "full-sync":
       return { kind: "full-synced", changes: await runningOf(world).fullSync() };
+    case "flush":
+      return { kind: "flushed", problems: await runningOf(world).flush() };
+    case "pause":
+    case "resume":
+      return { kind: "pausing", isChanged: runningOf(world).pause(request.kind === "pause") };
     case "conflicts.list":
       return { kind: "conflicts", conflicts: world.archive.conflicts() };
     case "conflicts.resolve":

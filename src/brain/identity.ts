@@ -110,12 +110,18 @@ export function forgetReplacedRoots(facts: BothFacts, archive: Archive): Side[] 
   if (archive.count() === 0) return [];
   const replaced = SIDES.filter((side) => facts[side].pairMarker !== null && !isSameRoot(facts[side], side, archive));
   if (replaced.length === 0) return [];
+  forgetAgreements(archive);
+  return replaced;
+}
+
+/** Forgets every agreement: the next join merges both sides without removals. Conflicts stay listed. */
+export function forgetAgreements(archive: Archive): void {
   archive.transact(() => {
     for (const { name } of archive.children(ROOT)) archive.remove(joinPath(ROOT, name));
+    for (const { id } of archive.holds()) archive.removeHold(id);
     // Nothing of an open epoch may be held against a root that it is not about.
     archive.closeEpoch(archive.epochEnd());
   });
-  return replaced;
 }
 
 /** Notes which roots the archive is about. */

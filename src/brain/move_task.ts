@@ -17,7 +17,7 @@ import type { PairContext } from "./context.ts";
 import type { MoveFinding } from "./moves.ts";
 import type { News, Sighting } from "./news.ts";
 import { BUSY_LIMIT_MS } from "./retry.ts";
-import { hasRecordedParent, lookAgain, lookAtParent, NO_STAMP, recordConflict } from "./task.ts";
+import { hasRecordedParent, lookAgain, lookAtParent, NO_STAMP, noteLag, recordConflict } from "./task.ts";
 
 /** A rename that was found. */
 export type FoundMove = Extract<MoveFinding, { kind: "move" }>;
@@ -99,6 +99,7 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   archive.move(move.from, move.to);
   archive.put(move.to, movedRow(work, targetStamp));
   status.did(target, "renamed", { kind: found.row.entry.kind, bytes: 0 });
+  noteLag(context, news, target);
   context.moves.note(move);
   context.moves.takeArrived(move.to);
   if (context.moves.takeNotListed(move)) context.rescan(move.to);

@@ -41,6 +41,8 @@ const PROGRESS_MS = 100;
 /** How long paths that are changed all the time can hold up the end of a scan, and how many they may be. */
 const UNQUIET_MS = 30_000;
 const UNQUIET_PATHS = 100;
+/** Barriers have numbers of 32 bits. */
+const BARRIER_IDS = 2 ** 32;
 /** The board has room again for a scan below this number of paths. */
 const ROOM_PATHS = 1_000;
 /** A scan finds no more while so many large files wait to be transferred. */
@@ -73,6 +75,8 @@ export class Pair {
   #isAwake = false;
   #whenQuiet: { readonly isSettled: () => boolean; readonly resolve: () => void }[] = [];
   #pollTimer: Timer | null = null;
+  readonly #barriers = new Map<number, () => void>();
+  #nextBarrier = 0;
   #whenRoom: (() => void)[] = [];
   #progressAtMs = -Infinity;
   readonly unwatched: Record<Side, Set<RelPath>> = { left: new Set(), right: new Set() };
@@ -138,6 +142,29 @@ export class Pair {
       await this.#quiet();
       await this.#tried();
     }
+  }
+
+  /**
+   * Resolves when all that was written before is on the other side, and durable there, or is listed as
+   * a problem; or when the pair has ended.
+   */
+  async flush(): Promise<void> {
+    await this.#firstScanned;
+    await Promise.all(SIDES.map((side) => this.#barrier(side)));
+    do {
+      await this.#scanner.idle();
+      await this.#quiet();
+    } while (!this.#scanner.isIdle && !this.#stopped);
+    if (!this.#stopped) await this.#epoch.flush();
+  }
+
+  /** Resolves when all that happened before on a side was told. */
+  async #barrier(side: Side): Promise<void> {
+    const id = this.#nextBarrier++ % BARRIER_IDS;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#barriers.set(id, resolve);
+    await this.#context.endpoints[side].barrier(id);
+    await promise;
   }
 
   #makeContext(): PairContext {
@@ -242,6 +269,9 @@ export class Pair {
       case "unwatched":
         this.#notWatched(side, event.path);
         return report.notice({ kind: "unwatched", side, path: event.path });
+      case "barrier":
+        this.#barriers.get(event.id)?.();
+        return void this.#barriers.delete(event.id);
       case "root-lost":
         return this.#stop(new SafetyHaltError(`The ${side} root is gone: ${event.why}`));
     }
@@ -283,6 +313,7 @@ export class Pair {
     this.#awake();
     this.#pollTimer?.cancel();
     for (const { resolve } of this.#whenQuiet.splice(0)) resolve();
+    for (const resolve of this.#barriers.values()) resolve();
     for (const resolve of this.#whenRoom.splice(0)) resolve();
   }
 

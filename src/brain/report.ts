@@ -11,6 +11,7 @@ import type { EndpointFacts } from "../core/endpoint.ts";
 import type { Entry } from "../core/entry.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Problem, Side } from "../core/problem.ts";
+import type { LagSummary } from "./lag.ts";
 
 /** Both replicas answered and the pair is ours. */
 export interface Connected {
@@ -151,11 +152,13 @@ export type Notice =
   | { readonly kind: "clock-offset"; readonly offsetMs: number }
   /** Everything was compared with what was known; so many changes were made meanwhile. */
   | { readonly kind: "full-sync"; readonly changes: number }
+  /** A user has paused the session, or has it go on. */
+  | { readonly kind: "paused" | "resumed" }
   /** psync is about to reach the other host. */
   | { readonly kind: "connecting"; readonly host: string };
 
 /** Where a session stands. */
-export type SessionPhase = "connecting" | "first-sync" | "live" | "link-lost" | "halted" | "stopping";
+export type SessionPhase = "connecting" | "first-sync" | "live" | "link-lost" | "paused" | "halted" | "stopping";
 
 /** One replica as the session sees it. */
 export interface SideState {
@@ -205,6 +208,8 @@ export interface SessionState {
   readonly totals: SessionTotals;
   /** Age of the oldest change that is not on the other side yet; `null` where none waits. */
   readonly lagMs: number | null;
+  /** How long the live changes of the last hour took, by the side that was changed. */
+  readonly lag: Readonly<Record<Side, LagSummary>>;
 }
 
 /** Where a session sends what it has to tell. */

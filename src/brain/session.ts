@@ -11,7 +11,7 @@ import { logger } from "../base/log.ts";
 import type { Archive } from "../core/archive.ts";
 import { CANNOT_OPEN_ROOT, type Endpoint } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
-import type { Side } from "../core/problem.ts";
+import type { Problem, Side } from "../core/problem.ts";
 import { awaitBanned } from "./banned.ts";
 import type { Sides } from "./context.ts";
 import { answerControl } from "./control_requests.ts";
@@ -59,6 +59,10 @@ class Session {
   readonly #ended = new AbortController();
   readonly #startedMs: number;
   #phase: SessionPhase = "connecting";
+  /** Ends the life under way. */
+  #life: AbortController | null = null;
+  /** Aborted when a pause ends; null: there is none. */
+  #paused: AbortController | null = null;
   #why: string | null = null;
   #joined: JoinedPair | null = null;
   #pair: Pair | null = null;
@@ -102,6 +106,8 @@ class Session {
   async #runLives(): Promise<void> {
     let delayMs = RECONNECT_FIRST_MS;
     while (!this.#ended.signal.aborted) {
+      await this.#whilePaused();
+      if (this.#ended.signal.aborted) return;
       try {
         await this.#oneLife(() => delayMs = RECONNECT_FIRST_MS);
       } catch (error) {
@@ -144,7 +150,13 @@ class Session {
       answerControl(request, {
         archive,
         endpoint: (side) => this.#endpoint(side),
-        session: { state: () => this.#state(), stop: () => this.#stopSoon(), fullSync: () => this.#fullSync() },
+        session: {
+          state: () => this.#state(),
+          stop: () => this.#stopSoon(),
+          fullSync: () => this.#fullSync(),
+          flush: () => this.#flush(),
+          pause: (on) => this.#setPaused(on),
+        },
       })) ?? null;
   }
 
@@ -157,7 +169,7 @@ class Session {
   /** Compares everything with what is known, and repairs what differs. */
   async #fullSync(): Promise<number> {
     const pair = this.#pair;
-    if (pair === null) throw new EndpointLostError(`Cannot compare now: psync runs without a link: ${this.#why ?? ""}`);
+    if (pair === null) throw new EndpointLostError(`Cannot compare now: psync runs without a link: ${this.#reason()}`);
     const before = this.#status.totalChanges;
     await pair.fullSync();
     if (this.#pair !== pair) throw new EndpointLostError("Cannot compare: the link was lost meanwhile");
@@ -166,10 +178,50 @@ class Session {
     return changes;
   }
 
+  /** Waits until all that was written before is settled; gives what is left. */
+  async #flush(): Promise<readonly Problem[]> {
+    const pair = this.#pair;
+    if (pair === null) throw new EndpointLostError(`Cannot flush now: psync runs without a link: ${this.#reason()}`);
+    await pair.flush();
+    if (this.#pair !== pair || this.#ended.signal.aborted) {
+      throw new EndpointLostError(`Cannot flush: psync lost its link meanwhile, or ended`);
+    }
+    return [...this.#status.problems.values()].filter(isLeft);
+  }
+
+  /** Leaves the pair, or comes back to it; tells whether that is a change. */
+  #setPaused(on: boolean): boolean {
+    if (on === (this.#paused !== null)) return false;
+    this.#context.report.notice({ kind: on ? "paused" : "resumed" });
+    if (on) {
+      this.#paused = new AbortController();
+      this.#life?.abort();
+    } else {
+      this.#paused?.abort();
+      this.#paused = null;
+    }
+    return true;
+  }
+
+  /** Waits for the end of a pause; what happens meanwhile is found by the next life. */
+  async #whilePaused(): Promise<void> {
+    while (this.#paused !== null && !this.#ended.signal.aborted) {
+      this.#phase = "paused";
+      this.#why = null;
+      const over = AbortSignal.any([this.#paused.signal, this.#ended.signal]);
+      await new Promise<void>((resolve) => over.addEventListener("abort", () => resolve(), { once: true }));
+    }
+  }
+
+  #reason(): string {
+    return this.#why ?? this.#phase;
+  }
+
   #endpoint(side: Side): Promise<Endpoint> {
     if (this.#opened !== null) return Promise.resolve(this.#opened.endpoints[side]);
-    const why = this.#why === null ? this.#phase : this.#why;
-    return Promise.reject(new EndpointLostError(`Cannot change a root now: psync runs without a link: ${why}`));
+    return Promise.reject(
+      new EndpointLostError(`Cannot change a root now: psync runs without a link: ${this.#reason()}`),
+    );
   }
 
   /** Whether what is left of a psync that died on this host still holds a root; it ends by itself. */
@@ -226,9 +278,12 @@ class Session {
     this.#pair = pair;
     const left = new AbortController();
     const guarding = this.#guard(opened.endpoints, left.signal);
+    this.#life = new AbortController();
+    if (this.#paused !== null) this.#life.abort();
     try {
-      await pair.run(this.#ended.signal);
+      await pair.run(AbortSignal.any([this.#ended.signal, this.#life.signal]));
     } finally {
+      this.#life = null;
       left.abort();
       await guarding;
     }
@@ -322,7 +377,7 @@ class Session {
   }
 
   #syncOnlyExit(): number {
-    const left = this.#status.countProblems(({ reason }) => reason !== "special" && reason !== "mount");
+    const left = this.#status.countProblems(isLeft);
     if (this.#heldCount() > 0) return 4;
     if (left > 0 || !this.#isFirstDone) return 1;
     return this.#status.totalConflicts > 0 ? 5 : 0;
@@ -352,6 +407,7 @@ class Session {
         reconnects: this.#reconnects,
       },
       lagMs: oldest === null ? null : clock.nowMs() - oldest,
+      lag: { left: this.#status.lag.left.summary(clock.nowMs()), right: this.#status.lag.right.summary(clock.nowMs()) },
     };
   }
 
@@ -365,6 +421,11 @@ class Session {
       unwatched: this.#pair?.unwatched[side].size ?? 0,
     };
   }
+}
+
+/** Whether a path counts as left: what is never synchronised does not. */
+function isLeft({ reason }: Problem): boolean {
+  return reason !== "special" && reason !== "mount";
 }
 
 /** What must be added to the right's clock to get the left's; its answer is as old as half a round trip at most. */

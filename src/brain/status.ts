@@ -8,6 +8,7 @@ import type { Entry } from "../core/entry.ts";
 import type { Move } from "../core/endpoint.ts";
 import { ancestorsOf, isBelow, rebase, type RelPath } from "../core/path.ts";
 import type { Problem, Side } from "../core/problem.ts";
+import { LagMeter } from "./lag.ts";
 import type { KindCounts, Report, SideChanges, SyncSummary } from "./report.ts";
 
 /** What was done to a replica. */
@@ -34,6 +35,8 @@ export class Status {
   totalConflicts = 0;
   totalChanges = 0;
   agreed = 0;
+  /** How long the changes of each side took, by the side that was changed. */
+  readonly lag: Readonly<Record<Side, LagMeter>> = { left: new LagMeter(), right: new LagMeter() };
   /** Called when a path did not fit on the disk of a side; null: nobody frees space. */
   onNoSpace: ((side: Side) => void) | null = null;
   readonly #changes: Record<Side, Changes> = { left: noChanges(), right: noChanges() };

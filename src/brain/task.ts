@@ -11,7 +11,7 @@ import { conflictRow, type KeptLoser } from "../core/conflict.ts";
 import type { Entry, Stamp } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
 import { parentOf, type RelPath } from "../core/path.ts";
-import type { ProblemReason, Side } from "../core/problem.ts";
+import { otherSide, type ProblemReason, type Side } from "../core/problem.ts";
 import type { FailedResult, RefusedResult, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
 import type { News } from "./news.ts";
@@ -104,6 +104,7 @@ export class Task {
     else archive.put(this.path, { entry, left: this.#stamps.left ?? NO_STAMP, right: this.#stamps.right ?? NO_STAMP });
     retry.settle(this.path);
     status.fine(this.path);
+    for (const side of this.#changed) noteLag(this.#context, this.options.news, side);
     if (this.#dirty !== null) lookAgain(this.#context, this.path, [this.#dirty]);
     for (const side of SIDES) if (this.#isOutdated(side)) lookAgain(this.#context, this.path, [side]);
   }
@@ -157,6 +158,13 @@ export class Task {
 function entryOf(news: News, side: Side): Entry | null {
   const seen = news[side]?.observation;
   return seen?.kind === "present" ? seen.entry : null;
+}
+
+/** Counts how long a change that a user made took until it is made on `target`, too. */
+export function noteLag({ clock, status }: PairContext, news: News, target: Side): void {
+  const seen = news[otherSide(target)];
+  const nowMs = clock.nowMs();
+  if (seen?.isLive === true) status.lag[target].note(nowMs - seen.atMs, nowMs);
 }
 
 /** Lists and reports a conflict whose loser lies in the trash. */

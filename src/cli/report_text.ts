@@ -246,6 +246,10 @@ export function noticeLine(notice: Notice): string {
       return notice.changes === 0
         ? "Full comparison done: nothing had to be repaired"
         : `Full comparison done: ${countText(notice.changes, "change")} made`;
+    case "paused":
+      return `Paused: nothing is synchronised until "psync resume"`;
+    case "resumed":
+      return "Resumed";
     case "connecting":
       return `Connecting to ${oneLine(notice.host)}`;
     default:

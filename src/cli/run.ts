@@ -16,6 +16,9 @@ import { type EndSignal, exitCodeOf } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
 import { oneLine } from "./format.ts";
 import type { AboutCommand, AboutContext } from "./about.ts";
+import type { AskIo } from "./ask.ts";
+import type { AskCommand } from "./ask_options.ts";
+import type { DebugLevel } from "./options.ts";
 import type { ManageIo } from "./manage.ts";
 import type { ManageCommand } from "./manage_options.ts";
 import type { Command } from "./command_line.ts";
@@ -58,6 +61,8 @@ export interface Process {
   runAbout(command: AboutCommand, context: AboutContext): Promise<number>;
   /** Asks a question on the terminal; null: stdin or stderr is none. */
   readonly ask: ((question: string) => Promise<boolean>) | null;
+  /** Runs a command about the psync that runs on a pair (ask.ts). */
+  runAsk(command: AskCommand, context: { readonly io: AskIo; readonly signal: AbortSignal }): Promise<number>;
   /** Runs `psync filter` (filter.ts). */
   runFilter(options: FilterArguments): Promise<number>;
   exit(code: number): void;
@@ -73,6 +78,11 @@ export async function main(process: Process): Promise<void> {
   const run = new Run(process);
   const code = await run.toExitCode();
   await run.end(code);
+}
+
+/** The words of ask_options.ts, whose parser takes long to load. */
+function isAskWord(word: string | undefined): boolean {
+  return word !== undefined && ["status", "flush", "pause", "resume", "reset"].includes(word);
 }
 
 /** One run; `main` is its only user. */
@@ -121,6 +131,7 @@ class Run {
     if (args[0] === "filter") return await this.#runFilter(args.slice(1));
     if (args[0] === "conflicts" || args[0] === "trash") return await this.#runManage(args);
     if (args[0] === "completion") return await this.#complete(args.slice(1));
+    if (isAskWord(args[0])) return await this.#runAsk(args);
     // The parser takes longer to load than all the rest.
     if (args.length === 1 && args[0] === "--version") return await this.#printVersion();
     const { mayNeedConfig, parseCommand } = await import("./command_line.ts");
@@ -173,8 +184,29 @@ class Run {
       await this.#print((await import("./manage_help.ts")).manageHelp().trimEnd());
       return 0;
     }
-    this.#debugLevel = command.debugLevel;
-    await this.#setUpLogging(command.debugLevel);
+    return await this.#untilDone(command.debugLevel, (io, signal) => this.#process.runManage(command, { io, signal }));
+  }
+
+  async #runAsk(args: readonly string[]): Promise<number> {
+    const { parseAsk } = await import("./ask_options.ts");
+    const command = parseAsk(args);
+    if (command.task.kind === "help") {
+      await this.#print((await import("./ask_help.ts")).askHelp().trimEnd());
+      return 0;
+    }
+    return await this.#untilDone(command.debugLevel, (io, signal) => {
+      const canRedraw = this.#process.stdout.isTerminal && this.#process.canRedraw;
+      return this.#process.runAsk(command, { io: { ...io, canRedraw }, signal });
+    });
+  }
+
+  /** A command that ends by itself, or at a signal. */
+  async #untilDone(
+    debugLevel: DebugLevel,
+    run: (io: ManageIo, signal: AbortSignal) => Promise<number>,
+  ): Promise<number> {
+    this.#debugLevel = debugLevel;
+    await this.#setUpLogging(debugLevel);
     const { clock, hasTerminal, ask } = this.#process;
     const onSignal = (signal: EndSignal, handler: () => void) => this.#process.onSignal(signal, handler);
     using stopping = new Stopping({ clock, hasTerminal, isLive: false, onSignal });
@@ -186,7 +218,7 @@ class Run {
         return await ask(question);
       },
     };
-    const done = this.#process.runManage(command, { io, signal: stopping.signal });
+    const done = run(io, stopping.signal);
     return await this.#untilEnd(done.then((exitCode) => ({ exitCode })), stopping);
   }
 

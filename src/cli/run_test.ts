@@ -7,6 +7,8 @@ import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { someConnection, someState } from "../../tests/support/session_values.ts";
 import { logger } from "../base/log.ts";
 import type { Settings } from "../config/settings.ts";
+import type { AskIo } from "./ask.ts";
+import type { AskCommand } from "./ask_options.ts";
 import type { ManageIo } from "./manage.ts";
 import type { ManageCommand } from "./manage_options.ts";
 import { main, type Process, type SessionContext } from "./run.ts";
@@ -64,6 +66,11 @@ class FakeProcess implements Process {
   readonly ask = null;
   runAbout(): Promise<number> {
     return Promise.resolve(0);
+  }
+
+  runAsk({ task }: AskCommand, { io }: { readonly io: AskIo }): Promise<number> {
+    io.err(`${task.kind}, ${io.canRedraw ? "redraws" : "plain"}`);
+    return Promise.resolve(124);
   }
 
   runManage({ task }: ManageCommand, { io }: { readonly io: ManageIo }): Promise<number> {
@@ -319,5 +326,18 @@ Deno.test("main() hands conflicts and trash to their command, and takes its exit
   const help = new FakeProcess(["conflicts", "--help"]);
   await main(help);
   assertStringIncludes(help.out, "psync trash restore PATH...");
+  assertEquals(help.exits, [0]);
+});
+
+Deno.test("main() hands status and its like to their command, and takes its exit code", async () => {
+  const process = new FakeProcess(["flush", "--timeout", "3"]);
+  await main(process);
+  assertEquals([process.err, process.exits], ["flush, plain\n", [124]]);
+  const wrong = new FakeProcess(["pause", "--json"]);
+  await main(wrong);
+  assertEquals([wrong.err, wrong.exits], ['psync: Cannot use "--json" with pause: it belongs to status\n', [2]]);
+  const help = new FakeProcess(["status", "--help"]);
+  await main(help);
+  assertStringIncludes(help.out, "psync flush [LEFT RIGHT] [PATH]");
   assertEquals(help.exits, [0]);
 });

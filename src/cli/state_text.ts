@@ -22,6 +22,7 @@ const PHASE: Readonly<Record<SessionPhase, string>> = {
   "first-sync": "first sync is running",
   "live": "live",
   "link-lost": "link lost",
+  "paused": "paused; go on with: psync resume",
   "halted": "halted",
   "stopping": "stopping",
 };
@@ -37,6 +38,7 @@ export function stateLines(state: SessionState): string[] {
     `  right  ${sideText(state.right)}`,
     `  ${countText(state.archived, "path")} agreed, ${countText(state.waiting, "change")} waiting, ` +
     (state.lagMs === null ? "nothing behind" : `the oldest for ${spanText(state.lagMs)}`),
+    ...lagLines(state.lag),
     `  since the start: ${countText(totals.files, "file")} (${bytesText(totals.bytes)}) copied, ` +
     `${countText(totals.conflicts, "conflict")}, ${countText(totals.reconnects, "reconnection")}`,
     ...section(
@@ -55,6 +57,22 @@ export function stateLines(state: SessionState): string[] {
       (problem) => `${showPath(problem.path) || "the root"}${reasonText(problem)}`,
     ),
   ];
+}
+
+/** How long the live changes of the last hour took; nothing where there were none. */
+function lagLines(lag: SessionState["lag"]): string[] {
+  const parts = (["right", "left"] as const).flatMap((side) => {
+    const { changes, medianMs, p99Ms } = lag[side];
+    if (medianMs === null || p99Ms === null) return [];
+    const arrow = side === "right" ? "->" : "<-";
+    return [`${arrow} half of ${countText(changes, "change")} within ${shortSpan(medianMs)}, 99 % ${shortSpan(p99Ms)}`];
+  });
+  return parts.length === 0 ? [] : [`  last hour: ${parts.join("; ")}`];
+}
+
+/** Times that are mostly parts of a second. */
+function shortSpan(ms: number): string {
+  return ms < 1_000 ? `${ms} ms` : spanText(ms);
 }
 
 function sideText(side: SideState): string {

@@ -8,6 +8,8 @@
 import { systemClock } from "../base/clock.ts";
 import type { Settings } from "../config/settings.ts";
 import type { AboutCommand, AboutContext } from "./about.ts";
+import type { AskIo } from "./ask.ts";
+import type { AskCommand } from "./ask_options.ts";
 import type { EndSignal } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
 import type { ManageIo } from "./manage.ts";
@@ -49,6 +51,7 @@ export function systemProcess(): Process {
     runSession,
     runManage,
     runAbout,
+    runAsk,
     ask: isStdinTerminal() && Deno.stderr.isTerminal() ? ask : null,
     runFilter,
     exit: (code) => Deno.exit(code),
@@ -151,6 +154,30 @@ async function runManage(
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   // What was begun ends with the control; a question may wait for ever.
   return await Promise.race([manage(command, { pair, paths, control, io }), aborted]);
+}
+
+async function runAsk(
+  command: AskCommand,
+  { io, signal }: { readonly io: AskIo; readonly signal: AbortSignal },
+): Promise<number> {
+  const [{ ask }, { connectControl }, { namePair, pairText }, { forgetPair }, surroundings] = await Promise.all([
+    import("./ask.ts"),
+    import("../control/client.ts"),
+    import("../control/name_pair.ts"),
+    import("../control/forget.ts"),
+    stateSurroundings(),
+  ]);
+  const { operands, remoteHost } = command;
+  const { pair, paths } = namePair(surroundings.stateDir, { operands, remoteHost, cwd: callerCwd() });
+  return await ask(command, {
+    io,
+    signal,
+    clock: systemClock,
+    pairText: pairText(pair),
+    paths,
+    connect: () => connectControl(pair.id, surroundings),
+    forget: () => forgetPair(surroundings.stateDir, pair.id),
+  });
 }
 
 /**

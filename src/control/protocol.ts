@@ -50,6 +50,9 @@ export function parseRequest(line: string): ControlRequest {
     case "status":
     case "stop":
     case "full-sync":
+    case "flush":
+    case "pause":
+    case "resume":
     case "conflicts.list":
       return { kind: request["kind"] };
     case "conflicts.resolve":

@@ -101,7 +101,9 @@ export type EndpointEvent =
   /** The root was moved, removed, unmounted or mounted over: halt until it is back. */
   | { readonly kind: "root-lost"; readonly why: string }
   /** The watch limit is reached: `path` and below are not watched. */
-  | { readonly kind: "unwatched"; readonly path: RelPath };
+  | { readonly kind: "unwatched"; readonly path: RelPath }
+  /** All that had happened when `barrier` was called has been reported before this. */
+  | { readonly kind: "barrier"; readonly id: number };
 
 /** A rename within the root. */
 export interface Move {
@@ -222,6 +224,12 @@ export interface Endpoint extends AsyncDisposable {
 
   /** The name of a command that runs on this host and holds one of `parts`; null: none does. */
   findProgram(parts: readonly string[]): Promise<string | null>;
+
+  /**
+   * Has a `barrier` event with this id (32 bits) reported behind all that has happened in the tree
+   * until now; resolves when it will be. What a program has open for writing is not waited for.
+   */
+  barrier(id: number): Promise<void>;
 
   /** What this endpoint reports by itself. Read by one reader; ends when the endpoint is disposed of. */
   events(): AsyncIterable<EndpointEvent>;

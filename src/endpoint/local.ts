@@ -246,6 +246,12 @@ export class LocalEndpoint implements Endpoint {
     return findProgram(parts);
   }
 
+  async barrier(id: number): Promise<void> {
+    const { watcher, reporter } = this.#parts;
+    await watcher.barrier();
+    reporter.barrier(id);
+  }
+
   events(): AsyncIterable<EndpointEvent> {
     return this.#parts.reporter.events;
   }

@@ -197,6 +197,10 @@ export class RemoteEndpoint implements Endpoint {
     return (await this.#call("findProgram", { head: { parts }, items: [] })).head.found;
   }
 
+  async barrier(id: number): Promise<void> {
+    await this.#call("barrier", { head: { id }, items: [] });
+  }
+
   async *events(): AsyncGenerator<EndpointEvent> {
     try {
       yield* this.#caller.events();

@@ -113,6 +113,7 @@ class Service {
         head: { found: await endpoint.findProgram(head.parts) },
         items: [],
       })),
+      barrier: this.#on(async (endpoint, { head }) => done(await endpoint.barrier(head.id))),
       space: this.#on(async (endpoint) => ({ head: await endpoint.space(), items: [] })),
       sync: this.#on(async (endpoint, { head }) => plain((await endpoint.sync(head)).kept)),
     };

@@ -43,14 +43,26 @@ export class NewDirs {
   #listing: readonly RelPath[] = [];
   #walk: Promise<void> | null = null;
   #isStopped = false;
+  #added = 0;
 
   constructor(parts: NewDirsParts) {
     this.#parts = parts;
   }
 
+  /** Whether nothing waits to be walked, and nothing is. */
+  get isIdle(): boolean {
+    return this.#queue.size === 0 && this.#listing.length === 0;
+  }
+
+  /** How many directories were added so far. */
+  get added(): number {
+    return this.#added;
+  }
+
   /** Adds a directory that has just been reported. */
   add(dir: RelPath): void {
     if (this.#isStopped) return;
+    this.#added++;
     this.#queue.add(dir);
     this.#walk ??= this.#run().finally(() => this.#walk = null);
   }

@@ -55,6 +55,14 @@ interface Batch {
   readonly after: Promise<void>;
 }
 
+/** A barrier that waits for what happened before it. */
+interface Barrier {
+  readonly id: number;
+  waiting: Set<RelPath>;
+  /** How many new directories had been added then; with more, what was found in them counts, too. */
+  dirs: number;
+}
+
 interface Look {
   readonly due: Due;
   readonly sighting: Sighting;
@@ -73,6 +81,7 @@ export class Reporter {
   #renaming: Promise<void> = Promise.resolve();
   #timer: Timer | null = null;
   #roomWaiters: (() => void)[] = [];
+  #barriers: Barrier[] = [];
 
   constructor(parts: ReporterParts) {
     this.#parts = parts;
@@ -140,6 +149,12 @@ export class Reporter {
     this.#settle.noteLooks(paths);
   }
 
+  /** Reports a barrier behind all that the watcher has told of until now. */
+  barrier(id: number): void {
+    this.#barriers.push({ id, waiting: this.#settle.pending(), dirs: -1 });
+    this.pump();
+  }
+
   /** Remembers what was handed out by another way than an event. */
   remember({ observation, stat }: Sighting): void {
     const { known } = this.#parts;
@@ -186,6 +201,24 @@ export class Reporter {
       if (moves.some(({ isDir }) => isDir)) this.#renaming = batch;
     }
     this.#startTimer();
+    this.#passBarriers();
+  }
+
+  #passBarriers(): void {
+    const passed = this.#barriers.filter((barrier) => this.#isPassed(barrier));
+    if (passed.length === 0) return;
+    this.#barriers = this.#barriers.filter((barrier) => !passed.includes(barrier));
+    for (const { id } of passed) void this.#outbox.post(() => ({ kind: "barrier", id }));
+  }
+
+  #isPassed(barrier: Barrier): boolean {
+    for (const path of barrier.waiting) if (!this.#settle.isPending(path)) barrier.waiting.delete(path);
+    if (barrier.waiting.size > 0 || this.#newDirs?.isIdle === false) return false;
+    const dirs = this.#newDirs?.added ?? 0;
+    if (dirs === barrier.dirs) return true;
+    barrier.dirs = dirs;
+    barrier.waiting = this.#settle.pending();
+    return this.#isPassed(barrier);
   }
 
   #startTimer(): void {

@@ -91,6 +91,18 @@ export class Settle {
     return this.#ready.size + this.#waiting.size;
   }
 
+  /** Every path that something happened to that no look has seen yet; what a writer has open is none. */
+  pending(): Set<RelPath> {
+    const held = [...this.#held].filter(([, { bits }]) => bits !== 0).map(([path]) => path);
+    return new Set([...this.#ready.keys(), ...this.#waiting.keys(), ...this.#flying.keys(), ...held]);
+  }
+
+  /** Whether a path is one of those. */
+  isPending(path: RelPath): boolean {
+    return this.#ready.has(path) || this.#waiting.has(path) || this.#flying.has(path) ||
+      (this.#held.get(path)?.bits ?? 0) !== 0;
+  }
+
   /** Whether the last look at a path found a writer. */
   isBusy(path: RelPath): boolean {
     return this.#busy.has(path);

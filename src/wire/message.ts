@@ -16,7 +16,7 @@ import { ProtocolError } from "../base/errors.ts";
 import type { BasisResult, EndpointEvent, Listing, Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Writer } from "./buffer.ts";
-import { bool, type Codec, nothing, type Of, struct } from "./codec.ts";
+import { bool, type Codec, nothing, type Of, struct, u32 } from "./codec.ts";
 import { beginFrame, bodyOf, endFrame, type Frame, FRAME_MAX_BYTES } from "./frame.ts";
 import * as values from "./values.ts";
 
@@ -132,6 +132,10 @@ export const METHODS = {
   findProgram: method(0x1e, {
     request: { head: values.programQuery, item: none },
     reply: { head: values.programFound, item: none },
+  }),
+  barrier: method(0x1f, {
+    request: { head: struct<{ readonly id: number }>({ id: u32 }), item: none },
+    reply: empty,
   }),
 } as const;
 

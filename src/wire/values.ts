@@ -403,7 +403,8 @@ export type EventPart =
   | { readonly kind: "move"; readonly move: Move }
   | { readonly kind: "rescan"; readonly path: RelPath; readonly why: string }
   | { readonly kind: "root-lost"; readonly why: string }
-  | { readonly kind: "unwatched"; readonly path: RelPath };
+  | { readonly kind: "unwatched"; readonly path: RelPath }
+  | { readonly kind: "barrier"; readonly id: number };
 
 /** A piece of an event. */
 export const eventPart: Codec<EventPart> = union<EventPart>({
@@ -412,6 +413,7 @@ export const eventPart: Codec<EventPart> = union<EventPart>({
   rescan: { path: treePath, why: shortText },
   "root-lost": { why: shortText },
   unwatched: { path: treePath },
+  barrier: { id: u32 },
 });
 
 /** How many bytes of events the reader has taken. */

@@ -115,6 +115,11 @@ export class MemoryEndpoint implements Endpoint {
     return Promise.resolve({ freeBytes: 1e9, totalBytes: 1e9 });
   }
 
+  async barrier(id: number): Promise<void> {
+    while (this.#dirty.size > 0 || this.#isReporting) await this.#turn();
+    this.#events.tryPush({ kind: "barrier", id });
+  }
+
   setCompareOwners(): Promise<void> {
     return Promise.resolve();
   }

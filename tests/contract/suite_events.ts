@@ -16,6 +16,31 @@ export function eventsSuite(test: RegisterTest): void {
 }
 
 function userSuite(test: RegisterTest): void {
+  test("events report a barrier behind all that happened before it", async (open) => {
+    await using world = await World.open(open);
+    await world.tree.sh(
+      "for d in a b c; do mkdir -p $d/e/f; for i in 1 2 3 4 5; do echo $i >$d/e/f/$i; done; done; mv a g",
+    );
+    await world.endpoint.barrier(7);
+    await world.endpoint.barrier(0xffff_ffff);
+    await world.log.sawEvent("barrier", ({ id }) => id === 0xffff_ffff);
+    const end = world.log.events.findIndex((each) => each.kind === "barrier");
+    assertEquals(world.log.events[end], { kind: "barrier", id: 7 });
+    const before = world.log.events.slice(0, end).flatMap((each) => each.kind === "observed" ? each.observations : []);
+    const seen = new Set(before.filter(({ kind }) => kind === "present").map(({ path }) => path));
+    for (const dir of ["b", "c", "g"]) {
+      for (const i of [1, 2, 3, 4, 5]) assert(seen.has(p(`${dir}/e/f/${i}`)), `${dir} ${i}`);
+    }
+  });
+
+  test("events report a barrier while a program has a file open for writing", async (open) => {
+    await using world = await World.open(open);
+    using file = await Deno.open(`${world.tree.path}/open`, { write: true, create: true });
+    await file.write(Uint8Array.of(65));
+    await world.endpoint.barrier(1);
+    await world.log.sawEvent("barrier");
+  });
+
   test("events report a file that is created, changed and deleted", async (open) => {
     await using world = await World.open(open);
     await world.tree.write("f", "one");

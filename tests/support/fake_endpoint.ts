@@ -134,6 +134,11 @@ export class FakeEndpoint implements Endpoint {
     return Promise.resolve("soffice.bin");
   };
 
+  barrier: Endpoint["barrier"] = (id) => {
+    this.#note("barrier", { id });
+    return Promise.resolve();
+  };
+
   events(): AsyncIterable<EndpointEvent> {
     return this.#events;
   }

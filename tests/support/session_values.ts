@@ -79,6 +79,10 @@ export function someState(state: Partial<SessionState> = {}): SessionState {
     problems: [],
     totals: { runMs: 65_000, files: 4, bytes: 5000, conflicts: 0, reconnects: 1 },
     lagMs: null,
+    lag: {
+      left: { changes: 0, medianMs: null, p99Ms: null },
+      right: { changes: 0, medianMs: null, p99Ms: null },
+    },
     ...state,
   };
 }

@@ -188,6 +188,7 @@ export const event: fc.Arbitrary<EndpointEvent> = fc.oneof(
   fc.record({ kind: fc.constant("rescan" as const), path: treePath, why: text }),
   fc.record({ kind: fc.constant("root-lost" as const), why: text }),
   fc.record({ kind: fc.constant("unwatched" as const), path: treePath }),
+  fc.record({ kind: fc.constant("barrier" as const), id: fc.nat(0xffff_ffff) }),
 );
 
 /** Requests and replies of each method, as `{ head, items }`. */
@@ -287,6 +288,10 @@ export const messages = {
   space: {
     request: { head: fc.constant(null), items: fc.constant([]) },
     reply: { head: fc.record({ freeBytes: counter, totalBytes: counter }), items: fc.constant([]) },
+  },
+  barrier: {
+    request: { head: fc.record({ id: fc.nat(0xffff_ffff) }), items: fc.constant([]) },
+    reply: { head: fc.constant(null), items: fc.constant([]) },
   },
   findProgram: {
     request: { head: fc.record({ parts: fc.array(text) }), items: fc.constant([]) },
