@@ -74,7 +74,7 @@ export class Settle {
   readonly #ready = new Map<RelPath, { bits: number; isBundled: boolean }>();
   readonly #waiting = new Map<RelPath, Waiting>();
   /** Looks in flight, with what happened since they began. */
-  readonly #flying = new Map<RelPath, { again: number; isBundled: boolean }>();
+  readonly #flying = new Map<RelPath, { again: number; readonly bits: number; readonly isBundled: boolean }>();
   /** Paths that psync itself changes now: how many commits, and what happened meanwhile. */
   readonly #held = new Map<RelPath, { count: number; bits: number }>();
   readonly #heat = new Map<RelPath, Heat>();
@@ -219,7 +219,7 @@ export class Settle {
 
   #fly(due: Due): Due {
     const { path } = due;
-    this.#flying.set(path, { again: 0, isBundled: due.isBundled });
+    this.#flying.set(path, { again: 0, bits: due.bits, isBundled: due.isBundled });
     this.noteLooks([path]);
     return due;
   }
@@ -299,7 +299,8 @@ export class Settle {
     };
     for (const [path, ready] of this.#ready) add(path, ready.bits);
     for (const [path, waiting] of this.#waiting) add(path, waiting.bits);
-    for (const [path, flying] of this.#flying) add(path, flying.again);
+    // A look that comes too late for its name finds nothing: whoever walks new directories is to see it again.
+    for (const [path, flying] of this.#flying) add(path, flying.again | (flying.bits & (DIRTY.dir | DIRTY.newDir)));
     for (const path of this.#busy.keys()) add(path, 0);
     for (const path of this.#orphans.keys()) add(path, 0);
     const oldest = this.#clock.nowMs() - RECENT_MS;

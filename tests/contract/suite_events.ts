@@ -3,7 +3,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { ROOT } from "../../src/core/path.ts";
+import { isBelow, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
 import { ABSENT, contentOf, dirEntry, p, putFile, type RegisterTest, World } from "./world.ts";
 
 /** Registers the tests of events. */
@@ -26,10 +26,15 @@ function userSuite(test: RegisterTest): void {
     await world.log.sawEvent("barrier", ({ id }) => id === 0xffff_ffff);
     const end = world.log.events.findIndex((each) => each.kind === "barrier");
     assertEquals(world.log.events[end], { kind: "barrier", id: 7 });
-    const before = world.log.events.slice(0, end).flatMap((each) => each.kind === "observed" ? each.observations : []);
-    const seen = new Set(before.filter(({ kind }) => kind === "present").map(({ path }) => path));
+    let seen: RelPath[] = [];
+    for (const each of world.log.events.slice(0, end)) {
+      if (each.kind !== "observed") continue;
+      // What was told under its old name follows the rename.
+      for (const move of each.moves) seen = seen.map((path) => isBelow(path, move.from) ? rebase(path, move) : path);
+      seen.push(...each.observations.filter(({ kind }) => kind === "present").map(({ path }) => path));
+    }
     for (const dir of ["b", "c", "g"]) {
-      for (const i of [1, 2, 3, 4, 5]) assert(seen.has(p(`${dir}/e/f/${i}`)), `${dir} ${i}`);
+      for (const i of [1, 2, 3, 4, 5]) assert(seen.includes(p(`${dir}/e/f/${i}`)), `${dir} ${i}`);
     }
   });
 
