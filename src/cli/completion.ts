@@ -8,6 +8,7 @@
 import { bash, fish, type Suggestion, suggestSync, zsh } from "@optique/core";
 import { UsageError } from "../base/errors.ts";
 import { showPath } from "../core/path.ts";
+import { ASK_PARSER } from "./ask_options.ts";
 import { MANAGE_PARSER } from "./manage_options.ts";
 import { PARSER } from "./options.ts";
 import { VERB_TEXTS, type VerbText } from "./verbs.ts";
@@ -48,7 +49,7 @@ function suggestions(words: readonly string[], world: CompletionWorld): Suggesti
 }
 
 function optionsOf(verb: VerbText | undefined, words: readonly string[]): readonly Suggestion[] {
-  const parser = verb?.options === "manage" ? MANAGE_PARSER : PARSER;
+  const parser = verb?.options === "manage" ? MANAGE_PARSER : verb?.options === "ask" ? ASK_PARSER : PARSER;
   return suggestSync(parser as typeof PARSER, words as [string, ...string[]]);
 }
 

@@ -35,6 +35,7 @@ export const EXIT_CODES: readonly (readonly [code: number, means: string])[] = [
   [4, "halted, or removals are held back"],
   [5, "new conflicts (-s)"],
   [6, "a banned program runs (-b)"],
+  [124, "the time of flush is over"],
 ];
 
 const HEAD = `psync keeps two folders equal, in real time, in both directions.

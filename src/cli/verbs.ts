@@ -13,14 +13,18 @@ export interface VerbText {
   readonly does: string;
   /** The words that may follow it. */
   readonly next: readonly string[];
-  /** Whether it takes the options of psync, rather than those of conflicts and trash, or none. */
-  readonly options: "session" | "manage" | "none";
+  /** Whether it takes the options of psync, those of conflicts and trash, those of status and its like, or none. */
+  readonly options: "session" | "manage" | "ask" | "none";
   /** Whether its operands are two roots, or the name of a configuration. */
   readonly takesName: boolean;
 }
 
 function about(name: string, usage: string, does: string): VerbText {
   return { name, usage, does, next: [], options: "session", takesName: true };
+}
+
+function ask(name: string, usage: string, does: string): VerbText {
+  return { name, usage, does, next: [], options: "ask", takesName: false };
 }
 
 /** All but `filter`, which psync itself starts on the other host. */
@@ -34,6 +38,15 @@ export const VERB_TEXTS: readonly VerbText[] = [
     ...about("config", "config show NAME", "Print what is in force, and where each value comes from."),
     next: ["show"],
   },
+  ask(
+    "status",
+    "status [--json|--watch|--max-lag WARN[:CRIT]]",
+    "What the running psync does; see psync status --help.",
+  ),
+  ask("flush", "flush [--timeout SECONDS] [PATH]", "Wait until all that was written is on the other side, durably."),
+  ask("pause", "pause", "Change nothing until psync resume."),
+  ask("resume", "resume", "Go on."),
+  ask("reset", "reset", "Forget what both sides agreed on; touches no file."),
   {
     name: "conflicts",
     usage: "conflicts [list|show|keep] ...",

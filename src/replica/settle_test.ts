@@ -242,3 +242,13 @@ Deno.test("Settle follows a rename no further where a look found what was known"
   settle.followMove({ from: p("b"), to: p("c") });
   assertEquals(taken(), [p("c/other")]);
 });
+
+Deno.test("Settle has a new directory walked under its new name where a look at the old one was in flight", () => {
+  const { settle } = setUp();
+  settle.mark(p("a/new"), DIRTY.moved | DIRTY.dir | DIRTY.newDir);
+  settle.mark(p("a/file"), DIRTY.closed);
+  assertEquals(settle.take(10).length, 2);
+  settle.followMove({ from: p("a"), to: p("b") });
+  const again = new Map(settle.take(10).map(({ path, bits }) => [path, bits & DIRTY.newDir]));
+  assertEquals([again.get(p("b/new")), again.get(p("b/file"))], [DIRTY.newDir, 0]);
+});
