@@ -111,6 +111,10 @@ export class TranslatedEndpoint implements Endpoint {
     return this.#inner.findProgram(parts);
   }
 
+  barrier(id: number): Promise<void> {
+    return this.#inner.barrier(id);
+  }
+
   async *events(): AsyncGenerator<EndpointEvent> {
     for await (const event of this.#inner.events()) {
       const translated = this.#event(event);
@@ -138,7 +142,7 @@ export class TranslatedEndpoint implements Endpoint {
   }
 
   #event(event: EndpointEvent): EndpointEvent | null {
-    if (event.kind === "root-lost") return event;
+    if (event.kind === "root-lost" || event.kind === "barrier") return event;
     if (event.kind !== "observed") return { ...event, path: this.#to(event.path) };
     const isFree = (path: RelPath) => !this.#names.isTaken(path) && !this.#names.isBelowTaken(path);
     const observations = event.observations.map((seen) => this.#seen(seen))
