@@ -120,12 +120,26 @@ async function renew(path: string, what: Content): Promise<void> {
       await Deno.chmod(aside, 0o700);
       await file.sync();
     }
-    // WHY: whether exec is permitted here is known only by trying; without arguments it does nothing.
-    await new Deno.Command(aside, { args: [], stdin: "null", stdout: "null", stderr: "null" }).output();
+    await tryToRun(aside);
     await Deno.rename(aside, path);
   } catch (error) {
     await Deno.remove(aside).catch(() => {});
     throw error;
+  }
+}
+
+/**
+ * Whether exec is permitted in a place is known only by trying; without arguments psync-native does
+ * nothing.
+ *
+ * RACE: a child that is being forked meanwhile holds the descriptor that wrote the file, and the kernel
+ * answers that the text is busy, which it does only where running it is permitted.
+ */
+async function tryToRun(path: string): Promise<void> {
+  try {
+    await new Deno.Command(path, { args: [], stdin: "null", stdout: "null", stderr: "null" }).output();
+  } catch (error) {
+    if (!(error instanceof Error && /\(os error 26\)/.test(error.message))) throw error;
   }
 }
 
