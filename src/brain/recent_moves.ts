@@ -37,8 +37,9 @@ export class RecentMoves {
 
   /** Remembers a rename. */
   note(move: Move): void {
-    // WHY not at the new name alone: in an exchange it is the other object that leaves the old one.
-    const moved = [...this.#arrived].flatMap((path) => path === move.from ? [path, move.to] : [rebase(path, move)]);
+    // WHY not under the new name alone: the rename may be told late, of what stood there before, or be half
+    // of an exchange.
+    const moved = [...this.#arrived].flatMap((path) => [path, rebase(path, move)]);
     this.#arrived = new Set(moved);
     const atMs = this.#clock.nowMs();
     this.#moves = this.#moves.filter((old) => atMs - old.atMs < REMEMBERED_MS).slice(-REMEMBERED);
