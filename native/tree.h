@@ -31,6 +31,8 @@ struct node {
   uint32_t refs;       /* holders besides the tree */
   uint32_t epoch;      /* the tree's epoch when it was last seen where it stands */
   uint32_t last_to;    /* hash of the name last moved in, 0 where another name event came after */
+  int last_from_wd;    /* the watch of the directory from which it came, -1: not known, */
+  uint32_t last_from;  /* and the hash of its name there */
   uint8_t len;         /* of the name */
   bool is_reaped;      /* out of the tree for good; freed with its last reference */
 };

@@ -68,12 +68,14 @@ static struct node *moved_node(const struct watch *w, const struct half *h) {
   return tree_child(&w->tree, h->dir, name) == h->moved ? h->moved : NULL;
 }
 
+static uint32_t name_hash(struct bytes name) { return table_hash_bytes(0, name.data, name.len) | 1; }
+
 /* A half that is alone: what it tells of left the tree, or went where nothing is watched. */
 static void end_alone(struct watch *w, size_t index) {
   struct half h = moves_take(&w->moves, index);
   struct bytes name = {h.name, h.len};
   if (h.moved && tree_child(&w->tree, h.dir, name) == h.moved) lose(w, h.moved);
-  set_dirty(&w->set, h.dir, name, DIRTY_GONE | h.bits);
+  set_dirty(&w->set, h.dir, name, DIRTY_GONE | h.bits | (h.is_doubtful && h.bits ? DIRTY_NEWDIR : 0));
   half_release(&h);
 }
 
@@ -86,15 +88,15 @@ static void end_disproved(struct watch *w, const struct event *e) {
 static void on_moved_from(struct watch *w, const struct event *e, bool is_exchange) {
   struct node *n = e->mask & IN_ISDIR ? tree_child(&w->tree, e->dir, e->name) : NULL;
   w->losses++;
-  if (n && (is_exchange || !is_trusted(w, n))) {
+  if (n && !is_trusted(w, n)) {
     lose(w, n);
     n = NULL;
   }
-  if (e->mask & IN_ISDIR && is_exchange) set_dirty(&w->set, e->dir, e->name, DIRTY_GONE | DIRTY_DIR | DIRTY_NEWDIR);
   if (w->moves.count == MOVE_HALVES_MAX) end_alone(w, 0);
   struct half h = {
       .cookie = e->cookie, .dir = e->dir, .moved = n, .until_ns = monotonic_ns() + MOVE_WAIT_NS,
       .bits = watch_dirty_bits(e->mask) & DIRTY_DIR, .len = (uint8_t)e->name.len,
+      .is_doubtful = is_exchange, .first_wd = e->dir->last_from_wd, .first_hash = e->dir->last_from,
   };
   memcpy(h.name, e->name.data, e->name.len);
   moves_add(&w->moves, &h);
@@ -137,14 +139,33 @@ static uint16_t end_paired(struct watch *w, const struct half *from, const struc
   return is_sure ? 0 : DIRTY_NEWDIR;
 }
 
-static void on_moved_to(struct watch *w, const struct event *e) {
+/* Whether a half and its other half are the second pair of an exchange: back to where the first pair
+ * came from. A directory that was renamed twice goes elsewhere, or back, which looks the same. */
+static bool ends_exchange(const struct half *from, const struct event *to, uint32_t to_hash) {
+  if (!from->is_doubtful) return false;
+  return from->first_wd < 0 || (from->first_wd == to->dir->wd && from->first_hash == to_hash);
+}
+
+/* Which of two directories bears the name of an exchange is not known: it is listed anew (rule 3). */
+static void end_exchange(struct watch *w, struct half *from) {
+  struct bytes name = {from->name, from->len};
+  if (from->moved && tree_child(&w->tree, from->dir, name) == from->moved) lose(w, from->moved);
+  tree_unref(from->moved);
+  from->moved = NULL;
+  if (from->bits) set_dirty(&w->set, from->dir, name, DIRTY_GONE | DIRTY_DIR | DIRTY_NEWDIR);
+}
+
+static void on_moved_to(struct watch *w, const struct event *e, uint32_t hash) {
   uint16_t more = e->mask & IN_ISDIR ? DIRTY_NEWDIR : 0;
   ptrdiff_t index = moves_find(&w->moves, e->cookie);
   struct half from = {0};
   if (index >= 0) from = moves_take(&w->moves, (size_t)index);
+  if (index >= 0 && ends_exchange(&from, e, hash)) end_exchange(w, &from);
   struct node *there = tree_child(&w->tree, e->dir, e->name);
   if (there && there != from.moved) lose(w, there);
   if (index >= 0) more = end_paired(w, &from, e);
+  e->dir->last_from_wd = index >= 0 ? from.dir->wd : -1;
+  e->dir->last_from = name_hash((struct bytes){from.name, from.len});
   half_release(&from);
   w->losses++;
   set_dirty(&w->set, e->dir, e->name, watch_dirty_bits(e->mask) | more);
@@ -176,14 +197,14 @@ static void on_delete(struct watch *w, const struct event *e) {
 
 /* An event that adds, takes or renames a name. */
 static void on_name(struct watch *w, const struct event *e) {
-  uint32_t hash = table_hash_bytes(0, e->name.data, e->name.len) | 1;
+  uint32_t hash = name_hash(e->name);
   /* The second half of an exchange begins with IN_MOVED_FROM of the very name that was just moved
-   * in; so does a chain of renames. Which directory has left is then not known (rule 3). */
+   * in; so does a chain of renames. Which directory has left is known when it has come (rule 3). */
   bool is_exchange = (e->mask & IN_MOVED_FROM) && e->dir->last_to == hash;
   end_disproved(w, e);
   e->dir->last_to = e->mask & IN_MOVED_TO ? hash : 0;
   if (e->mask & IN_MOVED_FROM) on_moved_from(w, e, is_exchange);
-  else if (e->mask & IN_MOVED_TO) on_moved_to(w, e);
+  else if (e->mask & IN_MOVED_TO) on_moved_to(w, e, hash);
   else if (e->mask & IN_CREATE) on_create(w, e);
   else on_delete(w, e);
 }

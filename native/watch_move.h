@@ -25,6 +25,9 @@ struct half {
   int64_t until_ns;    /* CLOCK_MONOTONIC */
   uint64_t serial;     /* counts halves */
   uint16_t bits;       /* DIRTY_DIR or 0 */
+  bool is_doubtful;    /* perhaps the second half of an exchange: `moved` may not be what left */
+  int first_wd;        /* then: the watch of the directory from which the first half came, -1: not known, */
+  uint32_t first_hash; /* and the hash of the name there */
   uint8_t len;
   uint8_t name[255];
 };

@@ -156,6 +156,31 @@ Deno.test("watch reports an exchange of two directories so that nothing below go
     assertEquals([...(await driver.sync()).dirty.keys()].sort(), ["a/two/three/f", "b/one/f"]);
   }));
 
+Deno.test("watch follows a directory that is renamed twice, and needs no listing", () =>
+  withRoot(async (root) => {
+    await Deno.mkdir(`${root}/a/one`, { recursive: true });
+    await using driver = await WatchDriver.start(root);
+    await Deno.rename(`${root}/a`, `${root}/b`);
+    await Deno.rename(`${root}/b`, `${root}/c`);
+    const events = await driver.sync();
+    assertEquals(movesOf(events), [["a", "b", true], ["b", "c", true]]);
+    for (const bits of events.dirty.values()) assert(!bitNames(bits).includes("newDir"));
+    await Deno.writeTextFile(`${root}/c/one/f`, "1");
+    assertEquals([...(await driver.sync()).dirty.keys()], ["c/one/f"]);
+  }));
+
+Deno.test("watch asks for a listing of a directory that went and came back, as of an exchange", () =>
+  withRoot(async (root) => {
+    await Deno.mkdir(`${root}/a/one`, { recursive: true });
+    await using driver = await WatchDriver.start(root);
+    await Deno.rename(`${root}/a`, `${root}/b`);
+    await Deno.rename(`${root}/b`, `${root}/a`);
+    assert(bitNames((await driver.sync()).dirty.get("a")).includes("newDir"));
+    await driver.walk("a" as RelPath);
+    await Deno.writeTextFile(`${root}/a/one/f`, "1");
+    assertEquals([...(await driver.sync()).dirty.keys()], ["a/one/f"]);
+  }));
+
 Deno.test("watch hears the directory that psync itself exchanged in", () =>
   withRoot(async (root) => {
     await Deno.mkdir(`${root}/.psync/stage/1/inside`, { recursive: true });
