@@ -102,7 +102,8 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   noteLag(context, news, target);
   context.moves.note(move);
   context.moves.takeArrived(move.to);
-  if (context.moves.takeNotListed(move)) context.rescan(move.to);
+  const isElsewhere = found.row.entry.kind === "dir" && context.ignore.dependsOnPlace;
+  if (context.moves.takeNotListed(move) || isElsewhere) context.rescan(move.to);
   else if (found.row.entry.kind === "dir") context.rescanIfWalking(move.to);
   retry.move(move);
   status.moved(move);

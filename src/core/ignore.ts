@@ -56,6 +56,8 @@ export interface Ignore {
   isIgnored(path: RelPath, isDir: boolean | null): boolean;
   /** Whether `path` or a directory above it matches; for paths that come from nowhere, such as an event's. */
   isIgnoredDeep(path: RelPath, isDir: boolean | null): boolean;
+  /** Whether a path may be ignored under one directory and not under another: a rename then changes more than names. */
+  readonly dependsOnPlace: boolean;
 }
 
 /**
@@ -78,6 +80,8 @@ export function compileIgnore(rules: PathRules): Ignore {
   const isIgnored = (path: RelPath, isDir: boolean | null) =>
     isOwn(path) || (path !== "" && !isEmpty && matches(toLeft(path), isDir));
   return {
+    dependsOnPlace: [...rules.excludes, ...rules.tempfiles].some((source) => !isOfOneName(source)) ||
+      rules.rsyncExcludes.some((pattern) => pattern.replace(/^[+-] /, "").replace(/\/$/, "").match(/\/|\*\*/) !== null),
     isIgnored,
     isIgnoredDeep: (path, isDir) =>
       isIgnored(path, isDir) || (!isEmpty && ancestorsOf(path).some((dir) => isIgnored(dir, true))),
@@ -92,6 +96,12 @@ export function isOwn(path: RelPath): boolean {
 function matchesAny(patterns: readonly RegExp[], path: RelPath): boolean {
   const subject = `/${path}`;
   return patterns.some((pattern) => pattern.test(subject));
+}
+
+/** Whether a regular expression can match within one name only, perhaps with the slash before it; no in doubt. */
+function isOfOneName(source: string): boolean {
+  const plain = source.replaceAll("\\/", "/").replace(/\\[^WSD]/g, "x").replaceAll("[^/]", "x").replace(/^\//, "");
+  return !/[\/^.\\]/.test(plain);
 }
 
 function compilePattern(source: string, what: string): RegExp {

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../base/errors.ts";
-import { compileIgnore, NO_RULES } from "./ignore.ts";
+import { compileIgnore, DEFAULT_TEMPFILES, NO_RULES, type PathRules } from "./ignore.ts";
 import { parseRelPath, ROOT } from "./path.ts";
 
 interface Row {
@@ -64,4 +64,17 @@ Deno.test("compileIgnore() refuses a pattern that does not compile, and names it
 
 Deno.test("compileIgnore() refuses an empty pattern", () => {
   assertThrows(() => compileIgnore({ ...NO_RULES, excludes: [""] }), UsageError, "would match every path");
+});
+
+Deno.test("dependsOnPlace is false only where every pattern is of one name", () => {
+  const of = (rules: Partial<PathRules>) => compileIgnore({ ...NO_RULES, ...rules }).dependsOnPlace;
+  for (const source of ["/node_modules$", String.raw`\.o$`, "/a[^/]*b$", "cache", ...DEFAULT_TEMPFILES]) {
+    assertEquals(of({ excludes: [source] }), false, source);
+  }
+  for (const source of ["^/a", "/a/b", "a.*b", String.raw`a\/b`, String.raw`a\Wb`, "a|/b", "[^a]b"]) {
+    assertEquals(of({ tempfiles: [source] }), true, source);
+  }
+  for (const pattern of ["*.o", "cache/", "+ keep"]) assertEquals(of({ rsyncExcludes: [pattern] }), false, pattern);
+  for (const pattern of ["/a", "a/b", "a**", "- /a/"]) assertEquals(of({ rsyncExcludes: [pattern] }), true, pattern);
+  assertEquals(of({}), false);
 });

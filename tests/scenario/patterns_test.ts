@@ -151,6 +151,24 @@ Deno.test("--rsync-excludes leaves alone what rsync would, for scans and live ch
   assertEquals(await scene.right.read("new/cache"), "11\n", "what is excluded is not absent: the file stays");
 });
 
+Deno.test("a folder that is renamed takes along what is excluded no longer, and what is excluded now is left", async () => {
+  await using scene = await Scene.make({
+    left: { a: { cache: { l: "1" }, f: "2" }, b: { cache: { m: "3" } } },
+    right: { a: { cache: { r: "4" } } },
+  });
+  await using psync = await scene.live("-e", "^/a/cache", "-e", "^/d/cache");
+  await scene.left.sh("mv a c; mv b d");
+  await eventually(
+    "what was excluded is on both sides",
+    async () => await scene.right.exists("c/cache/l") && await scene.left.exists("c/cache/r"),
+  );
+  await eventually("the other folder is over", () => scene.right.exists("d/cache/m"));
+  await scene.left.sh("rm -r d/cache; echo 5 >marker");
+  await eventually("the marker is over", () => scene.right.exists("marker"));
+  assert(await scene.right.exists("d/cache/m"), "it is excluded now");
+  assert(!/Conflict|Not sync/.test(psync.text), psync.text);
+});
+
 Deno.test("-x goes to every rsync; with --bwlimit one runs at a time", async () => {
   await using scene = await Scene.make({ ssh: {} });
   await using psync = await scene.live("-x", "--bwlimit=2M", "-x", "-z");
