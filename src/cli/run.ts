@@ -8,7 +8,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { PsyncError } from "../base/errors.ts";
-import type { Report } from "../brain/report.ts";
+import type { Report, SessionState } from "../brain/report.ts";
 import type { ConfigName } from "../config/file.ts";
 import type { ConfigFile } from "../config/given.ts";
 import type { Settings } from "../config/settings.ts";
@@ -30,6 +30,12 @@ export interface SessionContext {
   readonly report: Report;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+}
+
+/** A service manager that wants to hear of psync. */
+export interface ServiceManager extends Disposable {
+  readonly watchdogMs: number | null;
+  send(line: string): void;
 }
 
 /** The process that psync runs in. */
@@ -63,6 +69,8 @@ export interface Process {
   readonly ask: ((question: string) => Promise<boolean>) | null;
   /** Runs a command about the psync that runs on a pair (ask.ts). */
   runAsk(command: AskCommand, context: { readonly io: AskIo; readonly signal: AbortSignal }): Promise<number>;
+  /** Reaches the service manager that started psync; null: none did. */
+  readonly serviceManager: (() => Promise<ServiceManager>) | null;
   /** Runs `psync filter` (filter.ts). */
   runFilter(options: FilterArguments): Promise<number>;
   exit(code: number): void;
@@ -280,6 +288,8 @@ class Run {
       for (const line of lines) this.#terminal.err(line);
     });
     let isPlanWhole = false;
+    using manager = isLive ? await this.#process.serviceManager?.() ?? null : null;
+    using _notifier = manager === null ? null : await this.#notifier(manager, () => report.state());
     try {
       const session = this.#process.runSession(settings, { report, clock, signal: stopping.signal });
       const exitCode = await this.#untilEnd(session, stopping);
@@ -289,6 +299,12 @@ class Run {
       report.end({ isPlanWhole });
       forget();
     }
+  }
+
+  async #notifier(manager: ServiceManager, state: () => SessionState | null): Promise<Disposable> {
+    const { ServiceNotifier } = await import("./service.ts");
+    const { watchdogMs } = manager;
+    return new ServiceNotifier({ clock: this.#process.clock, watchdogMs, state, send: (line) => manager.send(line) });
   }
 
   /** The code of a session that ended, or that was asked to and is not waited for any longer. */

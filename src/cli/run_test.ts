@@ -64,6 +64,7 @@ class FakeProcess implements Process {
     return this.#session(settings, context);
   }
   readonly ask = null;
+  readonly serviceManager = null;
   runAbout(): Promise<number> {
     return Promise.resolve(0);
   }

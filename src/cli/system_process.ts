@@ -14,7 +14,7 @@ import type { EndSignal } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
 import type { ManageIo } from "./manage.ts";
 import type { ManageCommand } from "./manage_options.ts";
-import type { Process, SessionContext } from "./run.ts";
+import type { Process, ServiceManager, SessionContext } from "./run.ts";
 import { callerCwd, callerStdin, locateLaunched, locateSelf, operands, readEnvironment } from "./self.ts";
 import { onStateSignal, type StateSignalWay } from "./state_signal.ts";
 import { streamOf } from "./streams.ts";
@@ -52,6 +52,9 @@ export function systemProcess(): Process {
     runManage,
     runAbout,
     runAsk,
+    get serviceManager() {
+      return Deno.env.get("NOTIFY_SOCKET") === undefined ? null : reachServiceManager;
+    },
     ask: isStdinTerminal() && Deno.stderr.isTerminal() ? ask : null,
     runFilter,
     exit: (code) => Deno.exit(code),
@@ -178,6 +181,22 @@ async function runAsk(
     connect: () => connectControl(pair.id, surroundings),
     forget: () => forgetPair(surroundings.stateDir, pair.id),
   });
+}
+
+async function reachServiceManager(): Promise<ServiceManager> {
+  const [{ Child }, { watchdogMs }, { nativePath }] = await Promise.all([
+    import("../base/process.ts"),
+    import("./service.ts"),
+    locateSelf(),
+  ]);
+  const child = Child.spawn({ command: nativePath, args: ["notify"], stdout: "null" });
+  const encoder = new TextEncoder();
+  return {
+    watchdogMs: watchdogMs(Deno.env.toObject(), Deno.pid),
+    // A manager that does not listen is no trouble of psync's.
+    send: (line) => void child.stdin.write(encoder.encode(`${line}\n`)).catch(() => {}),
+    [Symbol.dispose]: () => void child.stdin.close().catch(() => {}),
+  };
 }
 
 /**

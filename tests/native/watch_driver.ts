@@ -25,7 +25,7 @@ import {
 } from "../../src/replica/native_format.ts";
 
 const NATIVE = fromFileUrl(new URL("../../native/", import.meta.url));
-const SOURCES = ["main.c", "exec.c", "tree.c", "table.c", "record.c", "open.c"];
+const SOURCES = ["main.c", "exec.c", "notify.c", "tree.c", "table.c", "record.c", "open.c"];
 const SANITIZERS = "-fsanitize=address,undefined";
 const QUEUE_LIMIT = "/proc/sys/fs/inotify/max_queued_events";
 /** How long any answer may take; a test that waits longer fails. */

@@ -1,0 +1,68 @@
+/**
+ * What psync tells a service manager, by a socket that stands in for systemd's.
+ * @module
+ */
+import { assertEquals, assertMatch } from "@std/assert";
+import { eventually, Scene } from "../support/scene.ts";
+
+/** Binds a datagram socket and prints each message that comes, one a line. */
+const LISTEN = `use Socket; $| = 1;
+socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0])) or die; print "bound\\n";
+while (defined recv($s, my $text, 4096, 0)) { print "$text\\n" }`;
+
+/** A stand-in for the manager. */
+class Manager implements AsyncDisposable {
+  readonly lines: string[] = [];
+  readonly #child: Deno.ChildProcess;
+  readonly #reading: Promise<void>;
+
+  constructor(readonly socket: string) {
+    const args = ["-e", LISTEN, socket];
+    this.#child = new Deno.Command("perl", { args, stdout: "piped", stderr: "inherit" }).spawn();
+    this.#reading = this.#read();
+  }
+
+  async #read(): Promise<void> {
+    let rest = "";
+    for await (const text of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      this.lines.push(...lines);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#reading;
+    await this.#child.status;
+  }
+}
+
+Deno.test("psync tells a service manager when it is ready, its status, and that it lives", async () => {
+  await using scene = await Scene.make();
+  await scene.left.write("f", "1");
+  await using manager = new Manager(scene.left.path.replace(/[^/]*$/, "notify"));
+  await eventually("the manager listens", () => Promise.resolve(manager.lines.includes("bound")));
+  const env = { NOTIFY_SOCKET: manager.socket, WATCHDOG_USEC: "400000" };
+  const args = [scene.left.path, scene.right.path];
+  await using psync = await scene.startWith(args, { env });
+  await eventually("it is ready", () => Promise.resolve(manager.lines.includes("READY=1")));
+  assertEquals(await scene.right.read("f"), "1", "ready is said after the first sync");
+  assertEquals(manager.lines.filter((line) => line === "READY=1").length, 1);
+  assertMatch(manager.lines.join("\n"), /^STATUS=live: 1 path agreed, nothing behind$/m);
+  const alive = () => manager.lines.filter((line) => line === "WATCHDOG=1").length;
+  const before = alive();
+  await eventually("it goes on telling that it lives", () => Promise.resolve(alive() > before + 3));
+  assertEquals((await scene.end(psync)).code, 0);
+  await eventually("it says that it ends", () => Promise.resolve(manager.lines.includes("STOPPING=1")));
+});
+
+Deno.test("psync works where nobody listens at the socket of the service manager", async () => {
+  await using scene = await Scene.make();
+  const args = [scene.left.path, scene.right.path];
+  await using psync = await scene.startWith(args, { env: { NOTIFY_SOCKET: "/nonexistent/notify" } });
+  await psync.until(/^First sync done/m);
+  await scene.left.write("f", "1");
+  await eventually("it syncs", () => scene.right.exists("f"));
+  assertEquals((await scene.end(psync)).code, 0);
+});
