@@ -1,7 +1,8 @@
 /**
  * The proof of the kill points: psync, and everything below it, runs a sync under strace, and the
  * process that comes to the k-th call of a kind is killed there. Then everything is accounted for, a
- * new psync finishes the work, and another one finds nothing to do.
+ * new psync finishes the work, and another one finds nothing to do. The proof of the errors is the
+ * same with calls that fail, once or from then on.
  *
  * Calls are counted for each thread, so a point kills whichever comes to its k-th call first: the
  * brain (at the writes and flushes of its archive, at its marks), psync-native (at what it makes,
@@ -21,6 +22,13 @@ import { seededRandom } from "./random.ts";
 const CALLS = ["renameat2", "rename", "linkat", "unlinkat", "unlink", "mkdirat", "symlinkat", "fchownat", "fchmod"]
   .concat(["fchmodat", "utimensat", "fdatasync", "fsync", "syncfs", "ftruncate", "sync_file_range"])
   .concat(["pwrite64", "write", "openat2", "fcntl"]);
+
+/** Calls that may fail: those of psync-native, and the flushes of the archive. */
+const FAILING = ["renameat2", "linkat", "unlinkat", "mkdirat", "symlinkat", "fchownat", "fchmod", "utimensat"]
+  .concat(["fdatasync", "fsync", "syncfs", "openat2", "getdents64", "fcntl", "pread64", "statx"]);
+
+/** What they fail with. */
+const ERRNOS = ["EIO", "ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EMFILE", "ENOMEM", "ESTALE", "EXDEV", "EBUSY"];
 
 /** A run that takes longer hangs. */
 const RUN_MS = 45_000;
@@ -79,6 +87,28 @@ export async function runAllKillPoints(seed: number): Promise<Found> {
   return await runPoints(scenario, await pointsOf(scenario));
 }
 
+/** Makes calls fail in syncs of a scenario; the seed chooses which, with what, when, and how often. */
+export async function runErrors(seed: number, count: number): Promise<Found> {
+  const next = seededRandom(seed);
+  const scenario = KILL_SCENARIOS[seed % KILL_SCENARIOS.length]!;
+  const faults: string[] = [];
+  let failed = 0;
+  for (let i = 0; i < count; i++) {
+    const call = FAILING[next(FAILING.length)]!;
+    const when = `${1 + next(6)}${next(2) === 0 ? "" : "+"}`;
+    const inject = `${call}:error=${ERRNOS[next(ERRNOS.length)]}:when=${when}`;
+    const where = `${scenario.number} (${scenario.name}), ${inject}`;
+    try {
+      const result = await disturbOnce(scenario, { call, inject, mark: "(INJECTED)" });
+      failed += result.isDisturbed ? 1 : 0;
+      faults.push(...result.faults.map((fault) => `${where}: ${fault}`));
+    } catch (error) {
+      faults.push(`${where}: ${error}`);
+    }
+  }
+  return { faults, counts: { runs: count, "with failed calls": failed } };
+}
+
 /** Kills at the points given. */
 export async function runPoints(scenario: KillScenario, points: readonly Point[]): Promise<Found> {
   const faults: string[] = [];
@@ -86,8 +116,9 @@ export async function runPoints(scenario: KillScenario, points: readonly Point[]
   for (const point of points) {
     const where = `${scenario.number} (${scenario.name}), killed at ${point.call} ${point.k}`;
     try {
-      const result = await killOnce(scenario, point);
-      kills += result.isKilled ? 1 : 0;
+      const inject = `${point.call}:signal=KILL:when=${point.k}`;
+      const result = await disturbOnce(scenario, { call: point.call, inject, mark: "killed by SIGKILL" });
+      kills += result.isDisturbed ? 1 : 0;
       faults.push(...result.faults.map((fault) => `${where}: ${fault}`));
     } catch (error) {
       faults.push(`${where}: ${error}`);
@@ -96,11 +127,21 @@ export async function runPoints(scenario: KillScenario, points: readonly Point[]
   return { faults, counts: { points: points.length, kills } };
 }
 
-async function killOnce(scenario: KillScenario, { call, k }: Point): Promise<{ isKilled: boolean; faults: string[] }> {
+/** What strace does to a run, and what its log then shows. */
+interface Disturbance {
+  readonly call: string;
+  readonly inject: string;
+  readonly mark: string;
+}
+
+async function disturbOnce(
+  scenario: KillScenario,
+  { call, inject, mark }: Disturbance,
+): Promise<{ isDisturbed: boolean; faults: string[] }> {
   await using world = await KillWorld.make(scenario);
   const must = await world.mustLive();
-  await world.trace(["-e", `trace=${call}`, "-e", `inject=${call}:signal=KILL:when=${k}`]);
-  const isKilled = (await world.log()).includes("killed by SIGKILL");
+  await world.trace(["-e", `trace=${call}`, "-e", `inject=${inject}`]);
+  const isDisturbed = (await world.log()).includes(mark);
   const faults = (await world.wrong(must)).map((fault) => `at once: ${fault}`);
   const said = [world.said];
   const codes = await world.again();
@@ -118,7 +159,7 @@ async function killOnce(scenario: KillScenario, { call, k }: Point): Promise<{ i
     const staged = [...Deno.readDirSync(`${root}/.psync/stage`)].map(({ name }) => name);
     if (staged.length > 0) faults.push(`in the stage is left: ${staged.join()}`);
   }
-  return { isKilled, faults };
+  return { isDisturbed, faults };
 }
 
 /** What a root shows that psync keeps equal: no FIFOs. */

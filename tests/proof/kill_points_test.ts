@@ -5,7 +5,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { canKillAtCalls, runKillPoints } from "./kill_points.ts";
+import { canKillAtCalls, runErrors, runKillPoints } from "./kill_points.ts";
 import { KILL_SCENARIOS } from "./kill_scenarios.ts";
 
 const SEED = Number(Deno.env.get("PSYNC_TEST_SEED") ?? Math.floor(Math.random() * 0xfffff));
@@ -24,5 +24,21 @@ Deno.test({
     }
     assertEquals(faults, []);
     assert(kills >= KILL_SCENARIOS.length, `only ${kills} kills`);
+  },
+});
+
+Deno.test({
+  name: `nothing is lost when calls of psync fail, seed ${SEED}`,
+  ignore: !(await canKillAtCalls()),
+  fn: async () => {
+    let failed = 0;
+    const faults: string[] = [];
+    for (let i = 0; i < 6; i++) {
+      const found = await runErrors(SEED + i, 3);
+      faults.push(...found.faults.map((fault) => `seed ${SEED + i}: ${fault}`));
+      failed += found.counts["with failed calls"]!;
+    }
+    assertEquals(faults, []);
+    assert(failed > 0, "no call failed");
   },
 });

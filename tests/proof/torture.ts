@@ -12,8 +12,9 @@ import { systemClock } from "../../src/base/clock.ts";
 import { REPO } from "../support/binary.ts";
 import { startSshd } from "../support/sshd.ts";
 import { runOverFaults } from "./faulty_link.ts";
+import { allFaults, hunt } from "./fault_run.ts";
 import { runRecords, runSwaps } from "./hostile_records.ts";
-import { runAllKillPoints, runKillPoints } from "./kill_points.ts";
+import { runAllKillPoints, runErrors, runKillPoints } from "./kill_points.ts";
 import { runTwoUsers } from "./two_users.ts";
 
 /** What the command line asks for. */
@@ -50,6 +51,8 @@ const PROOFS: Readonly<Record<string, Proof>> = {
   links: { run: links, mustCount: "faults struck" },
   "kill-points": { run: (seed) => runKillPoints(seed, 10), mustCount: "kills" },
   "kill-all": { run: runAllKillPoints, mustCount: "kills" },
+  errors: { run: (seed) => runErrors(seed, 20), mustCount: "with failed calls" },
+  faults: { run: faults, mustCount: "caught" },
   records: { run: (seed) => runRecords(seed, 500), mustCount: "processes fed" },
   swaps: { run: (seed) => runSwaps(seed, 100_000), mustCount: "met the link" },
 };
@@ -109,6 +112,20 @@ async function twoUsers(seed: number, wishes: Wishes): Promise<Outcome> {
 async function links(seed: number, wishes: Wishes): Promise<Outcome> {
   const { faults, operations, conflicts, kills, struck, dir } = await runOverFaults(runOptions(seed, wishes));
   return { faults, dir, counts: { operations, conflicts, kills, "faults struck": struck.length } };
+}
+
+/** The seed is the number of the fault; 0 and beyond the last one there is none. */
+async function faults(number: number, wishes: Wishes): Promise<Outcome> {
+  const fault = allFaults()[number - 1];
+  if (fault === undefined) return { faults: [], counts: { caught: 0, "not there": 1 } };
+  const { caughtBy, said, tried } = await hunt(fault, wishes.operations);
+  console.log(
+    `${fault.name}: ${caughtBy === null ? `NOT CAUGHT by ${tried.join(", ")}` : `caught by ${caughtBy}: ${said}`}`,
+  );
+  return {
+    faults: caughtBy === null ? [`${fault.what} Nobody noticed`] : [],
+    counts: { caught: caughtBy === null ? 0 : 1 },
+  };
 }
 
 async function runAll(wishes: Wishes): Promise<readonly Outcome[]> {
