@@ -18,13 +18,13 @@ const PROOFS: Readonly<Record<string, string>> = {
   races: "TEST tests/native/apply_race_test.ts",
   "native-kill": "TEST tests/native/apply_kill_test.ts",
   watch: "TEST tests/native/watch_storm_test.ts",
-  "two-users": "TORTURE two-users --seeds 4 --seed SEED --ops 300 --quiet",
-  "two-users-kill": "TORTURE two-users --seeds 4 --seed SEED --ops 300 --kill --quiet",
+  "two-users": "TORTURE two-users --seeds 3 --seed SEED --ops 300 --quiet",
+  "two-users-kill": "TORTURE two-users --seeds 3 --seed SEED --ops 300 --kill --quiet",
   links: "TEST tests/proof/links_test.ts",
   protocol: "TEST tests/proof/protocol_test.ts",
   swaps: "TORTURE swaps --seeds 1 --seed SEED",
-  "kill-points": "TORTURE kill-points --seeds 17 --seed SEED",
-  errors: "TORTURE errors --seeds 6 --seed SEED",
+  "kill-points": "TORTURE kill-points --seeds 6 --seed SEED",
+  errors: "TORTURE errors --seeds 4 --seed SEED",
   resources: "TEST tests/proof/resources_test.ts",
 };
 
@@ -101,7 +101,7 @@ function wordsOf(command: string, seed: number): string {
 async function makeCopy(copy: TempTree, fault: Fault): Promise<void> {
   const script = [
     `git -C '${REPO}' ls-files -z --cached --others --exclude-standard | tar -C '${REPO}' --null -T - -cf - | tar xf -`,
-    `mkdir .cache; cp -r '${REPO}/.cache/build' .cache`,
+    `mkdir -p .cache; cp -r '${REPO}/.cache/build' .cache`,
     `for name in tools deno scenario no-denort-*; do`,
     `  for at in '${REPO}'/.cache/$name; do [ -e "$at" ] && ln -s "$at" .cache; done; done; true`,
     `git init -q; git apply '${fault.patch}'`,

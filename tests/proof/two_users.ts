@@ -56,6 +56,8 @@ export interface RunResult {
 const SIDES: readonly Side[] = ["left", "right"];
 /** How long both trees may take to become equal, retries after a kill included. */
 const REST_DEADLINE_MS = 60_000;
+/** The same where the link suffers: rsync gives up a stalled connection after a minute of its own. */
+const FAULTS_REST_DEADLINE_MS = 180_000;
 /** How long equal trees must stay as they are: between the parts, and at the end. */
 const SHORT_QUIET_MS = 1_000;
 const LONG_QUIET_MS = 3_000;
@@ -181,7 +183,8 @@ class Run {
 
   /** Waits until both trees are equal and stay as they are. */
   async #rest(when: string, quietMs: number): Promise<void> {
-    const endMs = systemClock.nowMs() + REST_DEADLINE_MS;
+    const isOverFaults = this.#options.onWork !== undefined;
+    const endMs = systemClock.nowMs() + (isOverFaults ? FAULTS_REST_DEADLINE_MS : REST_DEADLINE_MS);
     let last = await this.#trees();
     let sinceMs = systemClock.nowMs();
     for (;;) {
