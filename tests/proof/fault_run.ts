@@ -14,7 +14,7 @@ const FAULTS = `${REPO}/tests/faults`;
 /** What runs each proof, in the copy; `SEED` is replaced. */
 const PROOFS: Readonly<Record<string, string>> = {
   planner: "TEST src/core/reconcile_property_test.ts",
-  box: "TEST tests/box",
+  box: "PSYNC_SEEDS=500 TEST tests/box",
   races: "TEST tests/native/apply_race_test.ts",
   "native-kill": "TEST tests/native/apply_kill_test.ts",
   watch: "TEST tests/native/watch_storm_test.ts",
@@ -122,7 +122,14 @@ async function sh(copy: TempTree, script: string): Promise<{ readonly success: b
 /** The line that says it best. */
 function pithOf(text: string): string {
   const lines = text.split("\n").map((line) => line.trim());
-  const best = lines.find((line) => /^(lost|torn|not equal|seed \d+: FAILED|error:)/.test(line)) ??
-    lines.find((line) => /FAILED/.test(line)) ?? lines.findLast(Boolean) ?? "";
+  const patterns = [
+    /^(lost|torn|unknown|outside|resurrected)\b/,
+    /not equal|never quiet|^changed/,
+    /^error:/,
+    /FAILED/,
+    /./,
+  ];
+  const best = patterns.map((pattern) => lines.find((line) => pattern.test(line))).find((line) => line !== undefined) ??
+    "";
   return best.slice(0, 160);
 }

@@ -14,7 +14,8 @@
  *   stall     nothing moves any more, nobody closes anything
  *   deaf      what is written to the command waits for ever; what it says is carried on
  *   mute      what the command says waits for ever; what is written to it is carried on
- *   trickle   from there on, the command's words come byte by byte, two each second
+ *   trickle   from there on, the command's words come byte by byte, two each second; a command that
+ *             is rsync stalls instead: its own time limit is for silence alone
  *   slow      from there on, 64 KB a second in either direction
  *   refuse    ends at once with 255, as an ssh that cannot connect
  */
@@ -154,6 +155,7 @@ struct link {
   struct flow down, up;
   uint64_t total;
   bool has_struck;
+  bool is_rsync;
 };
 
 static bool is(const struct link *link, const char *kind) {
@@ -172,9 +174,14 @@ static size_t allowance(const struct link *link, const struct flow *flow) {
   return strcmp(link->plan.kind, "fine") == 0 || left > CHUNK ? CHUNK : left == 0 ? 1 : (size_t)left;
 }
 
+static void take_plan(struct link *link) {
+  link->plan = plan_of(link->dir, link->number);
+  if (link->is_rsync && strcmp(link->plan.kind, "trickle") == 0) strcpy(link->plan.kind, "stall");
+}
+
 static void strike(struct link *link) {
   if (is_told && !link->has_struck) {
-    link->plan = plan_of(link->dir, link->number);
+    take_plan(link);
     link->plan.at = link->total;
   }
   if (link->has_struck || strcmp(link->plan.kind, "fine") == 0 || link->total < link->plan.at) return;
@@ -233,7 +240,8 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGUSR1, on_told);
   struct link link = { .dir = argv[1], .number = next_number(argv[1]) };
-  link.plan = plan_of(link.dir, link.number);
+  link.is_rsync = strncmp(command, "rsync", 5) == 0;
+  take_plan(&link);
   if (strcmp(link.plan.kind, "refuse") == 0) {
     note(link.dir, link.number, "refuse", 0);
     fprintf(stderr, "faulty_ssh: Connection refused\n");
