@@ -38,8 +38,8 @@ export interface PairContext {
   /** Whether renames are looked for: in the first sync of all there is nothing to rename. */
   readonly findsRenames: () => boolean;
   readonly moves: RecentMoves;
-  /** Directories that were missing when something was to be put below them (revive.ts). */
-  readonly needed: Set<RelPath>;
+  /** Directories that were missing when something was to be put below them, and where that lives (revive.ts). */
+  readonly needed: Map<RelPath, ReadonlySet<Side>>;
   /** What a power cut left to be known. */
   readonly recovery: Recovery;
   readonly status: Status;

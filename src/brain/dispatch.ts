@@ -23,7 +23,7 @@ import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLo
 import { removeContents, removeTree } from "./removal.ts";
 import { HeldPaths } from "./held.ts";
 import { displaceDirectory } from "./displace.ts";
-import { reviveParents } from "./revive.ts";
+import { isNeeded, reviveParents } from "./revive.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
 import { isAsArchived } from "./view.ts";
 import { blockedProblem, hasRecordedParent, lookAtParent, Task, type TaskConflict } from "./task.ts";
@@ -165,7 +165,7 @@ export class Dispatcher {
    */
   #hasLifeBelow(top: News): boolean {
     const dir = top.path;
-    if (this.#context.needed.has(dir) && this.#context.retry.hasBelow(dir)) return true;
+    if (isNeeded(this.#context, top)) return true;
     const isRefuted = (side: Side, sighting: Sighting) => {
       const seen = top[side]?.observation;
       return seen !== undefined && seen.kind !== "present" && sighting.observation.began < seen.began;

@@ -185,7 +185,7 @@ export class Pair {
       recovery: new Recovery(),
       // An epoch that an earlier life left open ends with all contents on disk.
       sources: new Set<Side>(archive.epochEnd() === 0 ? [] : SIDES),
-      needed: new Set<RelPath>(),
+      needed: new Map<RelPath, ReadonlySet<Side>>(),
       fail: (error: unknown) => this.#stop(error),
       rescan: (dir: RelPath) => this.#scanner.request(dir),
       notWatched: (side: Side, path: RelPath) => this.#notWatched(side, path),

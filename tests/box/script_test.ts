@@ -217,6 +217,29 @@ Deno.test("a rename on one side is made as one though the other side edited the 
   });
 });
 
+Deno.test("a directory is not made again for what its own user has removed with it", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.mkdir("left", "d/s");
+    await run.rest();
+    run.hold("left", "commit");
+    run.hold("left", "events");
+    run.write("right", "d/s/z", "z-1");
+    await run.go();
+    run.moveOut("left", "d/s");
+    run.hold("left", "look");
+    run.hold("right", "look");
+    run.let("left", "commit");
+    await run.go();
+    run.remove("right", "d");
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.trees.right.find("d" as RelPath), null);
+    const puts = run.world.log.filter((line) => line.includes("right: put d dir"));
+    assertEquals(puts.length, 1);
+  });
+});
+
 Deno.test("what is looked for after a rename that nobody has told yet is found under its new name", async () => {
   await Script.everywhere(async (run) => {
     await withTree(run);
