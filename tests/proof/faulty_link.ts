@@ -97,5 +97,7 @@ export async function runOverFaults(
     await link.plan(options.seed, isWorking ? kinds : []);
   };
   const result = await runTwoUsers({ ...options, sshd: link, onWork });
-  return { ...result, struck: await link.faults() };
+  const struck = await link.faults();
+  const faults = result.faults.length === 0 ? [] : [...result.faults, `what the link suffered: ${struck.join(", ")}`];
+  return { ...result, faults, struck };
 }
