@@ -15,7 +15,8 @@ import {
   PROTOCOL_HASH,
   REPLY_BIT,
 } from "../../src/wire/message.ts";
-import { errorReply } from "../../src/wire/values.ts";
+import { NO_RULES } from "../../src/core/ignore.ts";
+import { errorReply, type OpenRequest } from "../../src/wire/values.ts";
 import { bodyOf } from "../../src/wire/frame.ts";
 import { binary } from "../support/scene.ts";
 import { type Hostile, rawFrame, requestBytes } from "./hostile_frames.ts";
@@ -35,6 +36,15 @@ export interface Answer {
   readonly head: unknown;
   /** The code of an error, and what it says. */
   readonly error: string | null;
+}
+
+/** The head of an open request. */
+export function openHead(
+  root: string,
+  part: { readonly protocol?: string; readonly excludes?: readonly string[] } = {},
+): OpenRequest {
+  const rules = { ...NO_RULES, excludes: part.excludes ?? [] };
+  return { protocol: part.protocol ?? PROTOCOL_HASH, root, rules, maxWatches: 0 };
 }
 
 /** A filter under attack. */
@@ -81,7 +91,7 @@ export class HostileBrain implements AsyncDisposable {
   }
 
   async open(root: string, excludes: readonly string[] = []): Promise<Answer> {
-    return await this.ask("open", { protocol: PROTOCOL_HASH, root, excludes });
+    return await this.ask("open", openHead(root, { excludes }));
   }
 
   /** Sends a request, MARK replaced by `hostile`, and waits for its answer or the end. */

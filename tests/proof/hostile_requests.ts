@@ -4,8 +4,8 @@
  */
 import { parseRelPath, type RelPath } from "../../src/core/path.ts";
 import type { Expected, Transition } from "../../src/core/transition.ts";
-import { type MethodName, METHODS, PROTOCOL_HASH } from "../../src/wire/message.ts";
-import type { Answer, HostileBrain } from "./hostile_brain.ts";
+import { type MethodName, METHODS } from "../../src/wire/message.ts";
+import { type Answer, type HostileBrain, openHead } from "./hostile_brain.ts";
 import { type Hostile, join, MARK, rawFrame, requestBytes } from "./hostile_frames.ts";
 import type { HostileWorld } from "./hostile_world.ts";
 
@@ -291,7 +291,7 @@ function headBytes(): number {
 /** What is tried before a root is open, or against a filter that may open one root only. */
 function openAttacks(): RequestAttack[] {
   const open = (root: string, part: { protocol?: string; excludes?: string[] } = {}) => (brain: HostileBrain) =>
-    brain.ask("open", { protocol: PROTOCOL_HASH, excludes: [], root, ...part }).then(refused);
+    brain.ask("open", openHead(root, part)).then(refused);
   return [
     {
       name: "a request before a root is open",
