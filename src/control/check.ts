@@ -9,6 +9,7 @@ import { EndpointLostError } from "../base/errors.ts";
 import { compareTrees, type Comparison, lookAgain } from "../brain/compare.ts";
 import { openBoth } from "../brain/open_both.ts";
 import type { Sides } from "../brain/context.ts";
+import type { SessionPhase } from "../brain/report.ts";
 import type { SessionContext, SessionSettings } from "../brain/settings.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import { connectControl, type Control } from "./client.ts";
@@ -19,6 +20,9 @@ const AGAIN_TIMES = 20;
 const AGAIN_MS = 250;
 /** A comparison needs no watches, and must not take them from the psync that runs. */
 const WATCHES = 1;
+
+/** Phases in which nothing is under way. */
+const IDLE: ReadonlySet<SessionPhase> = new Set(["paused", "halted", "link-lost"]);
 
 /** What a comparison works with. */
 export type CheckContext = SessionContext & SocketSurroundings;
@@ -58,7 +62,8 @@ async function isAtRestNow(
   await using control = running;
   try {
     const { state } = await control.ask({ kind: "status" }, "status");
-    return state === null || (state.phase === "live" && state.waiting === 0 && state.inFlight.length === 0);
+    if (state === null || IDLE.has(state.phase)) return true;
+    return state.phase === "live" && state.waiting === 0 && state.inFlight.length === 0;
   } catch (error) {
     if (error instanceof EndpointLostError) return null; // it has just ended
     throw error;
