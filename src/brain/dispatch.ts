@@ -141,11 +141,12 @@ export class Dispatcher {
   }
 
   #planContext(): PlanContext {
-    const { archive, offsetNs } = this.#context;
+    const { archive, ignore, offsetNs } = this.#context;
     return {
       archive,
       offsetNs,
       isAfterCrash: this.#context.recovery.crashed.size > 0,
+      isIgnored: (path) => ignore.dependsOnPlace && ignore.isIgnoredDeep(path, null),
       winner: (path) => this.#context.recovery.winners.get(path) ?? null,
       seenObjects: this.#seenObjects,
       isEvidence: (side, sighting) => this.#context.evidence[side].holds(sighting.observation),

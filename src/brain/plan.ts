@@ -42,6 +42,8 @@ export type Views = Readonly<Record<Side, View>>;
 export interface PlanContext extends MoveContext {
   readonly isEvidence: (side: Side, sighting: Sighting) => boolean;
   readonly offsetNs: bigint;
+  /** Whether a known path has come to be ignored: the rename of a folder above it may do that. */
+  readonly isIgnored: (path: RelPath) => boolean;
   /** The side that wins a conflict at this path, whatever came later: the other one crashed. */
   readonly winner: (path: RelPath) => Side | null;
   /** Whether a side crashed before this scan: there size and mtime prove no content. */
@@ -54,6 +56,7 @@ const SIDES = ["left", "right"] as const;
 
 /** Plans one path. */
 export function planPath(news: News, context: PlanContext, options: { readonly mayMove: boolean }): Plan {
+  if (context.isIgnored(news.path)) return { kind: "forget" };
   const stale = SIDES.filter((side) => news[side] !== null && !context.isEvidence(side, news[side]!));
   if (stale.length > 0) return { kind: "look", looks: stale.map((side) => lookAt(news.path, side, { content: true })) };
   const isDoubtful = context.winner(news.path) !== null || (context.isAfterCrash && looksAlike(news));

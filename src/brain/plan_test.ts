@@ -17,6 +17,7 @@ function context(rows: Readonly<Record<string, ArchiveRow>>, given: Partial<Plan
     seenObjects: new Map(),
     isEvidence: () => true,
     offsetNs: 0n,
+    isIgnored: () => false,
     winner: () => null,
     isAfterCrash: false,
     hasLifeBelow: () => false,

@@ -168,7 +168,9 @@ export class LocalEndpoint implements Endpoint {
 
   /** What is excluded for its kind, where it took the place of something that is not. */
   #hideExcluded(seen: Observation): Observation {
-    if (seen.kind !== "present" || !this.#parts.ignore.isIgnored(seen.path, seen.entry.kind === "dir")) return seen;
+    const { ignore } = this.#parts;
+    if (seen.kind !== "present" || !ignore.isIgnored(seen.path, seen.entry.kind === "dir")) return seen;
+    if (ignore.isIgnored(seen.path, null)) return seen; // whoever asked knows the patterns as well
     return { kind: "blocked", path: seen.path, began: seen.began, reason: "excluded", detail: seen.entry.kind };
   }
 
