@@ -119,7 +119,7 @@ export class Scanner {
         const listed = { left: left!.get(dir.path), right: right!.get(dir.path) };
         this.#directory(dir, listed, todo);
         const isGone = SIDES.some((side) => hasGone(listed[side]));
-        if (isGone && dir.path !== top) this.#context.moves.notListed(dir.path);
+        if (isGone && dir.path !== ROOT) this.#context.moves.notListed(dir.path);
       }
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
       if (this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT) await this.#room();

@@ -18,6 +18,8 @@ import type { RawListing, Watcher } from "./watcher.ts";
 
 /** The most directories of one request: what they hold comes back at once. */
 const REQUEST_DIRS = 64;
+/** How many directories are remembered that had gone before they were listed. */
+const GONE_MAX = 1_000;
 
 const log = logger("replica", "new_dirs");
 
@@ -41,6 +43,8 @@ export class NewDirs {
   readonly #parts: NewDirsParts;
   readonly #queue = new Set<RelPath>();
   #listing: readonly RelPath[] = [];
+  /** Directories that were gone when they were to be listed: a rename that is still unheard of may explain it. */
+  readonly #gone = new Set<RelPath>();
   #walk: Promise<void> | null = null;
   #isStopped = false;
   #added = 0;
@@ -70,9 +74,10 @@ export class NewDirs {
   /** Follows the rename of a directory whose content may be unknown yet. */
   followMove(move: Move): void {
     const isInside = (path: RelPath) => path === move.from || isBelow(path, move.from);
-    const affected = [...this.#queue, ...this.#listing].filter(isInside);
+    const affected = [...this.#queue, ...this.#listing, ...this.#gone].filter(isInside);
     for (const path of affected) {
       this.#queue.delete(path);
+      this.#gone.delete(path);
       this.add(rebase(path, move));
     }
   }
@@ -80,6 +85,7 @@ export class NewDirs {
   /** Forgets what waits, as everything is listed again. */
   clear(): void {
     this.#queue.clear();
+    this.#gone.clear();
   }
 
   /** Ends the walk; settles when it has ended. */
@@ -109,13 +115,22 @@ export class NewDirs {
     }
   }
 
+  #noteGone(dir: RelPath): void {
+    this.#gone.add(dir);
+    if (this.#gone.size <= GONE_MAX) return;
+    const [oldest] = this.#gone;
+    this.#gone.delete(oldest!);
+  }
+
   #take(raw: RawListing): void {
     if (raw.isUnwatched) this.#parts.unwatched(raw.path);
     if (raw.errno !== 0) {
       const name = errnoName(raw.errno);
       log.debug("a new directory could not be listed", { errno: name });
-      if (name === "ENOENT" || name === "ENOTDIR" || name === "EXDEV") this.#parts.mark(raw.path, DIRTY.gone);
-      else this.#parts.rescan(raw.path, `a new directory could not be listed: ${name}`);
+      if (name === "ENOENT" || name === "ENOTDIR" || name === "EXDEV") {
+        this.#noteGone(raw.path);
+        this.#parts.mark(raw.path, DIRTY.gone);
+      } else this.#parts.rescan(raw.path, `a new directory could not be listed: ${name}`);
       return;
     }
     for (const { path, entry } of visibleEntries(raw, this.#parts.ignore)) {

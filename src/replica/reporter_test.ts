@@ -15,6 +15,7 @@ import { Reporter } from "./reporter.ts";
 import type { RawListing } from "./watcher.ts";
 
 const p = parseRelPath;
+const ENOENT = 2;
 /** Long ago on the fake clock's wall: not racy. */
 const OLD_NS = 1_600_000_000_000_000_000n;
 
@@ -29,6 +30,8 @@ class Scene {
   readonly reporter: Reporter;
   /** Looks with the path "slow" wait for this. */
   slow = Promise.withResolvers<void>();
+  /** Happens right before a listing. */
+  beforeList = () => {};
   /** The counter with which looks begin. */
   began = 0;
   #inode = 100n;
@@ -45,7 +48,11 @@ class Scene {
         },
       },
     });
-    this.reporter.attach({ list: (dirs) => Promise.resolve(dirs.map((dir) => this.#list(dir))), drop: () => {} });
+    const list = (dirs: readonly RelPath[]) => {
+      this.beforeList();
+      return Promise.resolve(dirs.map((dir) => this.#list(dir)));
+    };
+    this.reporter.attach({ list, drop: () => {} });
     void this.#read();
   }
 
@@ -76,7 +83,13 @@ class Scene {
       stat,
       target: "",
     }));
-    return { path: dir, errno: 0, isUnwatched: false, stat: this.disk.get(dir)!, entries };
+    return {
+      path: dir,
+      errno: this.disk.has(dir) ? 0 : ENOENT,
+      isUnwatched: false,
+      stat: this.disk.get(dir)!,
+      entries,
+    };
   }
 
   write(path: string, changes: Partial<RawStat> = {}): RawStat {
@@ -87,13 +100,18 @@ class Scene {
 
   /** Renames a directory with all that is in it. */
   rename(from: string, to: string): void {
+    this.renameUntold(from, to);
+    this.reporter.take({ kind: "move", isDir: true, from: p(from), to: p(to) });
+  }
+
+  /** The same, of which the event has not come yet. */
+  renameUntold(from: string, to: string): void {
     const move = { from: p(from), to: p(to) };
     for (const [path, stat] of [...this.disk]) {
       if (rebase(path, move) === path) continue;
       this.disk.delete(path);
       this.disk.set(rebase(path, move), stat);
     }
-    this.reporter.take({ kind: "move", isDir: true, ...move });
   }
 
   async dirty(path: string, bits: number): Promise<void> {
@@ -305,6 +323,24 @@ Deno.test("Reporter tells a directory that was renamed into one that was renamed
   await scene.settle();
   await scene.clock.advance(100);
   assertEquals(scene.said(), ["absent x, present e, present e/y, absent d, x->d/y, d->e"]);
+});
+
+Deno.test("Reporter finds what is in a new directory that was renamed before it was listed", async () => {
+  const scene = new Scene();
+  scene.write("a", { kind: KIND.dir });
+  await scene.dirty("a", DIRTY.created | DIRTY.dir);
+  scene.write("a/n", { kind: KIND.dir });
+  scene.write("a/n/f");
+  scene.beforeList = () => {
+    if (scene.disk.has(p("a"))) scene.renameUntold("a", "b");
+  };
+  await scene.dirty("a/n", DIRTY.created | DIRTY.dir | DIRTY.newDir);
+  await scene.clock.advance(100);
+  scene.said();
+  scene.reporter.take({ kind: "move", isDir: true, from: p("a"), to: p("b") });
+  await scene.settle();
+  await scene.clock.advance(100);
+  assert(scene.said().some((line) => line.includes("present b/n/f")));
 });
 
 const NAMES = Array.from({ length: 300 }, (_, i) => p(`a/${i}`));
