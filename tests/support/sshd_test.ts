@@ -3,7 +3,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { isAlive } from "./procfs.ts";
+import { gone } from "./scene.ts";
 import { type Sshd, startSshd } from "./sshd.ts";
 
 function ssh(sshd: Sshd, host: string, command: string): Deno.Command {
@@ -45,7 +45,7 @@ Deno.test("dropSessions() cuts the link, stop() leaves no process and no directo
   assert(pids.length >= 2, "the session and its command");
   sshd.dropSessions();
   assertEquals((await child.status).code, 255);
-  assertEquals(pids.filter(isAlive), []);
+  await gone(pids);
   await reader.cancel();
   await child.stderr.cancel();
 
