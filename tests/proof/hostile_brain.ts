@@ -123,6 +123,11 @@ export class HostileBrain implements AsyncDisposable {
     return this.#isOver;
   }
 
+  /** Whether it has ended for what it was sent, and not because nobody spoke to it any more. */
+  async hasRefused(): Promise<boolean> {
+    return await this.settled() && (await this.#child.status).code !== 0;
+  }
+
   /** What is wrong with how the filter bore it; empty when all is well. */
   async harm(): Promise<string[]> {
     const isOver = await this.settled();

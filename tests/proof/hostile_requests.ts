@@ -199,7 +199,7 @@ function linkAttacks(): RequestAttack[] {
 function frameAttacks(): RequestAttack[] {
   const ends = (bytes: (id: number) => Uint8Array) => async (brain: HostileBrain) => {
     await brain.send(bytes(1_000));
-    return await brain.settled() ? [] : ["it goes on"];
+    return await brain.hasRefused() ? [] : ["it goes on, or ended for another reason"];
   };
   const { type } = METHODS.look;
   const u32 = (value: number) => new Uint8Array(new Uint32Array([value]).buffer);
