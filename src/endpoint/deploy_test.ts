@@ -221,7 +221,7 @@ Deno.test({
         );
         assertEquals(await Array.fromAsync(Deno.readDir(`${cache}/psync`)), []);
       } finally {
-        await new Deno.Command("umount", { args: [cache] }).output();
+        await new Deno.Command("umount", { args: ["-l", cache] }).output();
       }
     }),
 });
