@@ -1,5 +1,5 @@
 /**
- * Whether a large file fits on the disk of its target, before any byte of it is sent (issue 3).
+ * Whether a large file fits on the disk of its target, before any byte of it is sent.
  *
  * Knows what transfers under way will still take. Decides nothing about small files: those are staged
  * in one step, which fails by itself. Asked by bulk.ts.
