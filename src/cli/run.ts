@@ -32,8 +32,8 @@ export interface SessionContext {
   readonly signal: AbortSignal;
 }
 
-/** A service manager that wants to hear of psync. */
-export interface ServiceManager extends Disposable {
+/** A service manager that wants to hear of psync; what was sent is out once it is disposed of. */
+export interface ServiceManager extends AsyncDisposable {
   readonly watchdogMs: number | null;
   send(line: string): void;
 }
@@ -288,7 +288,7 @@ class Run {
       for (const line of lines) this.#terminal.err(line);
     });
     let isPlanWhole = false;
-    using manager = isLive ? await this.#process.serviceManager?.() ?? null : null;
+    await using manager = isLive ? await this.#process.serviceManager?.() ?? null : null;
     using _notifier = manager === null ? null : await this.#notifier(manager, () => report.state());
     try {
       const session = this.#process.runSession(settings, { report, clock, signal: stopping.signal });

@@ -19,6 +19,9 @@ import { callerCwd, callerStdin, locateLaunched, locateSelf, operands, readEnvir
 import { onStateSignal, type StateSignalWay } from "./state_signal.ts";
 import { streamOf } from "./streams.ts";
 
+/** How long the last word to a service manager may take. */
+const NOTIFY_END_MS = 400;
+
 /** Where nobody says how wide the terminal is. */
 const DEFAULT_COLUMNS = 80;
 
@@ -195,7 +198,10 @@ async function reachServiceManager(): Promise<ServiceManager> {
     watchdogMs: watchdogMs(Deno.env.toObject(), Deno.pid),
     // A manager that does not listen is no trouble of psync's.
     send: (line) => void child.stdin.write(encoder.encode(`${line}\n`)).catch(() => {}),
-    [Symbol.dispose]: () => void child.stdin.close().catch(() => {}),
+    [Symbol.asyncDispose]: async () => {
+      await child.stdin.close().catch(() => {});
+      await Promise.race([child.status, systemClock.sleep(NOTIFY_END_MS)]);
+    },
   };
 }
 

@@ -4,6 +4,7 @@
  */
 import { assertEquals, assertMatch } from "@std/assert";
 import { eventually, Scene } from "../support/scene.ts";
+import { TempTree } from "../support/temp_tree.ts";
 
 /** Binds a datagram socket and prints each message that comes, one a line. */
 const LISTEN = `use Socket; $| = 1;
@@ -41,7 +42,8 @@ class Manager implements AsyncDisposable {
 Deno.test("psync tells a service manager when it is ready, its status, and that it lives", async () => {
   await using scene = await Scene.make();
   await scene.left.write("f", "1");
-  await using manager = new Manager(scene.left.path.replace(/[^/]*$/, "notify"));
+  await using place = await TempTree.make();
+  await using manager = new Manager(`${place.path}/notify`);
   await eventually("the manager listens", () => Promise.resolve(manager.lines.includes("bound")));
   const env = { NOTIFY_SOCKET: manager.socket, WATCHDOG_USEC: "400000" };
   const args = [scene.left.path, scene.right.path];
