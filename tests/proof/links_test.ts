@@ -3,12 +3,13 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
+import { testSeed } from "../support/seed.ts";
 import { canMakeHosts, FarHost } from "./far_host.ts";
 import { PsyncProcess } from "../support/psync_process.ts";
 import { eventually, Scene } from "../support/scene.ts";
 import { FaultyLink, type LinkFault, runOverFaults } from "./faulty_link.ts";
 
-const SEED = Number(Deno.env.get("PSYNC_TEST_SEED") ?? Math.floor(Math.random() * 0xfffff));
+const SEED = testSeed(340959);
 
 /** A dead link is noticed within, and a little for a busy machine. */
 const NOTICE_MS = 15_000 + 4_000;
@@ -102,7 +103,12 @@ Deno.test(
 );
 
 Deno.test(`two users lose nothing over a link that suffers, seed ${SEED}`, async () => {
-  const result = await runOverFaults({ seed: SEED, operations: 160, isKilling: false, debugLevel: 3 });
-  assertEquals(result.faults, [], `what is left of it: ${result.dir}`);
-  assert(result.struck.length > 0, "a link that suffers nothing proves nothing");
+  let struck = 0;
+  // Which connection suffers what hangs on how fast both ends are: a run without a fault does not count.
+  for (let i = 0; i < 4 && struck === 0; i++) {
+    const result = await runOverFaults({ seed: SEED + i, operations: 160, isKilling: false, debugLevel: 3 });
+    assertEquals(result.faults, [], `seed ${SEED + i}, what is left of it: ${result.dir}`);
+    struck = result.struck.length;
+  }
+  assert(struck > 0, "a link that suffers nothing proves nothing");
 });

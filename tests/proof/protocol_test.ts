@@ -5,13 +5,14 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { eventually, Scene } from "../support/scene.ts";
+import { testSeed } from "../support/seed.ts";
 import { answerAttacks } from "./hostile_answers.ts";
 import { HostileBrain } from "./hostile_brain.ts";
 import { runRecords, runSwaps } from "./hostile_records.ts";
 import { requestAttacks } from "./hostile_requests.ts";
 import { HostileWorld } from "./hostile_world.ts";
 
-const SEED = Number(Deno.env.get("PSYNC_TEST_SEED") ?? Math.floor(Math.random() * 0xfffff));
+const SEED = testSeed(415668);
 
 /** So many attacks run side by side: most of their time they wait. */
 const AT_ONCE = 6;
