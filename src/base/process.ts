@@ -94,6 +94,16 @@ export class Child implements AsyncDisposable {
     }
   }
 
+  /** Sends a signal to it and to all that it started and that stayed in its session's group. */
+  killAll(signal: Deno.Signal): void {
+    if (this.#ended) return;
+    try {
+      Deno.kill(-this.pid, signal); // `detached` made it the leader of its group
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.kill("SIGKILL");
     await this.stdin.close().catch(() => {}); // the pipe may be broken already: that is what we want

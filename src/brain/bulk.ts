@@ -4,7 +4,8 @@
  *
  * Small changes never wait for it. What does not fit on the target's disk is not sent: it is listed
  * and tried again, while the others go. A file is committed only if the source held it unchanged from
- * before rsync read it until after (I3); exit codes 23 and 24 mean no more than "look again".
+ * before rsync read it until after (I3); exit codes 23 and 24 mean no more than "look again". A transfer
+ * that brings next to nothing is given up, so that the lane never waits for ever.
  * @module
  */
 import { PsyncError } from "../base/errors.ts";
@@ -14,6 +15,7 @@ import { otherSide, type Side } from "../core/problem.ts";
 import type { Step } from "../core/reconcile.ts";
 import type { Expected, TransitionResult } from "../core/transition.ts";
 import type { RsyncOutcome } from "../transfer/rsync.ts";
+import { Attempts } from "./attempts.ts";
 import type { PairContext } from "./context.ts";
 import type { News } from "./news.ts";
 import { Room } from "./room.ts";
@@ -24,8 +26,18 @@ const BATCH_BYTES = 256 << 20;
 /** How many rsyncs run at once. */
 const RUNS_AT_ONCE = 2;
 
-/** Runs rsync for one batch from one side to the other. */
-export type RunRsync = (batch: string, from: Side) => Promise<RsyncOutcome>;
+/**
+ * How long a transfer may bring next to nothing before it is given up, and with it its connection; doubled
+ * each time, as a target may be busy with what it has already.
+ */
+const PATIENCE_FIRST_MS = 30_000;
+const PATIENCE_LAST_MS = 3_600_000;
+
+/** Runs rsync for one batch from one side to the other; gives it up where nothing comes for `patienceMs`. */
+export type RunRsync = (
+  batch: string,
+  options: { readonly from: Side; readonly patienceMs: number },
+) => Promise<RsyncOutcome>;
 
 /** A large file that is wanted on the other side. */
 export interface BulkWant {
@@ -45,6 +57,8 @@ export class BulkLane {
   #queue: BulkWant[] = [];
   #running = 0;
   #batches = 0;
+  /** How often the transfer of a path was given up. */
+  readonly #stalled = new Attempts();
 
   constructor(context: PairContext, run: RunRsync) {
     this.#context = context;
@@ -158,7 +172,8 @@ export class BulkLane {
       batch,
       wants.map((want, id) => ({ id, path: want.path, expected: want.expected })),
     );
-    const outcome = await this.#run(batch, from);
+    const outcome = await this.#run(batch, { from, patienceMs: this.#patienceMs(wants) });
+    this.#noteStall(wants, outcome);
     const { stable } = await source.release(batch);
     const sound = new Set(stable.filter((id) => supplied.has(id)));
     const linked = new Map(bases.map((basis) => [basis.id, basis.stamp]));
@@ -167,6 +182,18 @@ export class BulkLane {
     for (const { id, stamp } of stamps) this.#renewStamp(wants[id], stamp);
     // WHY not before: until its basis link is gone and recorded, an untouched file looks edited.
     for (const answer of refused) answer();
+  }
+
+  #patienceMs(wants: readonly BulkWant[]): number {
+    const stalls = Math.max(...wants.map(({ path }) => this.#stalled.at(path)));
+    return Math.min(PATIENCE_LAST_MS, PATIENCE_FIRST_MS * 2 ** stalls);
+  }
+
+  #noteStall(wants: readonly BulkWant[], { stalledMs }: RsyncOutcome): void {
+    for (const { path } of wants) {
+      if (stalledMs === undefined) this.#stalled.forget(path);
+      else this.#stalled.add(path);
+    }
   }
 
   /** Commits what arrived whole; returns the answers of everything else, which is looked at again. */
@@ -182,7 +209,6 @@ export class BulkLane {
     const lane = this.#context.lanes[otherSide(wants[0]!.from)];
     const settled = wants.map((want, id) => {
       if (!isSound(id)) return refuse(want, { kind: "stale", kept: null, ended: 0 });
-      if (outcome.exitCode !== 0 && !isPartial(outcome.exitCode)) return refuse(want, failure(outcome));
       const { promise, resolve } = Promise.withResolvers<void>();
       const stamp = basis(id);
       const expected = want.expected.kind === "file" && stamp !== null
@@ -198,7 +224,8 @@ export class BulkLane {
       };
       const done = (result: TransitionResult) => {
         if (result.kind === "done" || result.kind === "dirty") want.done(result);
-        else refuse(want, result);
+        // What has its name in the stage arrived whole, however the run ended.
+        else refuse(want, result.kind === "gone" && isFailure(outcome) ? failure(outcome) : result);
         resolve();
       };
       lane.add({ transition, done });
@@ -238,9 +265,9 @@ function sizeOf(want: BulkWant): number {
   return want.step.entry.kind === "file" ? want.step.entry.sizeBytes : 0;
 }
 
-/** rsync: some files could not be transferred, or vanished: each is judged by itself. */
-function isPartial(exitCode: number): boolean {
-  return exitCode === 23 || exitCode === 24;
+/** 23 and 24: some files could not be transferred, or vanished: each is judged by itself. */
+function isFailure({ exitCode }: RsyncOutcome): boolean {
+  return exitCode !== 0 && exitCode !== 23 && exitCode !== 24;
 }
 
 function tooLarge(bytes: number, leftBytes: number): TransitionResult {
@@ -250,6 +277,10 @@ function tooLarge(bytes: number, leftBytes: number): TransitionResult {
 }
 
 function failure(outcome: RsyncOutcome): TransitionResult {
+  if (outcome.stalledMs !== undefined) {
+    const detail = `next to nothing came through for ${Math.round(outcome.stalledMs / 1000)} s`;
+    return { kind: "failed", reason: "io", detail, ended: 0 };
+  }
   const lastLine = outcome.stderr.split("\n").findLast((line) => line.trim() !== "") ?? "";
   const isFull = outcome.exitCode === 11 && /No space|quota/i.test(outcome.stderr);
   return {

@@ -4,12 +4,12 @@ import { at, news, pairParts, present } from "../../tests/support/brain.ts";
 import { file } from "../../tests/support/entries.ts";
 import { settle } from "../../tests/support/pipes.ts";
 import type { SupplyRequest } from "../core/endpoint.ts";
-import { BulkLane, type BulkWant } from "./bulk.ts";
+import { BulkLane, type BulkWant, type RunRsync } from "./bulk.ts";
 
 const MB = 1_000_000;
 
 /** A lane to a right side with so much space; sparse files take a tenth of their size. */
-function make(freeBytes: number) {
+function make(freeBytes: number, run: RunRsync = () => Promise.resolve({ exitCode: 0, stderr: "" })) {
   const parts = pairParts();
   const sent: string[][] = [];
   const done: string[] = [];
@@ -24,9 +24,9 @@ function make(freeBytes: number) {
   };
   parts.left.release = (batch) => Promise.resolve({ stable: supplied.get(batch)!.map(({ id }) => id), stamps: [] });
   parts.right.release = () => Promise.resolve({ stable: [], stamps: [] });
-  const lane = new BulkLane(parts.context, (batch) => {
+  const lane = new BulkLane(parts.context, (batch, options) => {
     sent.push(supplied.get(batch)!.map(({ path }) => path));
-    return Promise.resolve({ exitCode: 0, stderr: "" });
+    return run(batch, options);
   });
   const want = (path: string) => {
     const entry = { ...file("a"), sizeBytes: 100 * MB };
@@ -41,7 +41,7 @@ function make(freeBytes: number) {
         done.push(`${path} ${result.kind === "failed" ? `${result.reason}: ${result.detail}` : result.kind}`),
     });
   };
-  return { lane, want, sent, done };
+  return { ...parts, lane, want, sent, done };
 }
 
 async function rest(): Promise<void> {
@@ -61,4 +61,45 @@ Deno.test("BulkLane sends nothing to a full disk", async () => {
   want("a");
   await rest();
   assertEquals([sent, done, lane.size], [[], ["a no-space: it takes 100 MB, and 0 MB are free"], 0]);
+});
+
+Deno.test("BulkLane waits twice as long for what it gave up, and as long as at first once it came through", async () => {
+  const patience: number[] = [];
+  let isStalled = true;
+  const { want, done, lane, right } = make(250 * MB, (_, { patienceMs }) => {
+    patience.push(patienceMs / 1000);
+    return Promise.resolve(
+      isStalled ? { exitCode: 20, stderr: "", stalledMs: patienceMs } : { exitCode: 0, stderr: "" },
+    );
+  });
+  const commit = right.commit.bind(right);
+  right.commit = async (batch) => {
+    const results = await commit(batch);
+    return isStalled ? results.map(({ ended }) => ({ kind: "gone" as const, kept: null, ended })) : results;
+  };
+  for (const stalls of [true, true, true, false, true]) {
+    isStalled = stalls;
+    want("a");
+    await rest();
+  }
+  assertEquals(patience, [30, 60, 120, 240, 30]);
+  assertEquals(lane.size, 0);
+  const told = (seconds: number) => `a io: next to nothing came through for ${seconds} s`;
+  assertEquals(done, [told(30), told(60), told(120), "a done", told(30)]);
+});
+
+Deno.test("BulkLane commits what arrived whole before a transfer was cut off, and says why of the rest", async () => {
+  const { want, done, right } = make(250 * MB, () => Promise.resolve({ exitCode: 12, stderr: "rsync: broken pipe" }));
+  const commit = right.commit.bind(right);
+  right.commit = async (batch) => {
+    const results = await commit(batch);
+    return results.map((result, i) => {
+      const { path } = batch.transitions[i] as { path: string };
+      return path === "a" ? result : { kind: "gone" as const, kept: null, ended: result.ended };
+    });
+  };
+  want("a");
+  want("b");
+  await rest();
+  assertEquals(done, ["a done", "b io: rsync exit 12: rsync: broken pipe"]);
 });

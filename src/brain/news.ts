@@ -148,6 +148,11 @@ export class NewsBoard {
     this.#parkedOn.set(on, set.add(path));
   }
 
+  /** What a path itself waits for; null: for nothing. */
+  waitsFor(path: RelPath): RelPath | null {
+    return this.#parked.get(path)?.on ?? null;
+  }
+
   /** What a directory above a path waits for, if one waits: until then nothing can be said of the path. */
   waitingAbove(path: RelPath): RelPath | null {
     if (this.#parked.size === 0) return null;

@@ -7,7 +7,7 @@ import { SetupError } from "../base/errors.ts";
 import type { Endpoint, EndpointOptions } from "../core/endpoint.ts";
 import type { PathRules } from "../core/ignore.ts";
 import { showPath } from "../core/path.ts";
-import type { Side } from "../core/problem.ts";
+import { otherSide, type Side } from "../core/problem.ts";
 import { compileTranslation, type NamePair } from "../core/translation.ts";
 import { LocalEndpoint } from "../endpoint/local.ts";
 import { BulkLink } from "../endpoint/bulk_link.ts";
@@ -140,10 +140,18 @@ async function makeRunRsync(
     }),
   );
   const { options: extra, bytesPerSecond } = settings.rsync;
-  const run: RunRsync = async (batch, from) => {
-    const target = end(from === "left" ? "right" : "left");
-    const shell = link === null ? null : link.rsyncShell();
-    return await runRsync({ source: end(from), target, batch, shell, extra }, { nativePath, signal: life.signal });
+  const run: RunRsync = async (batch, { from, patienceMs }) => {
+    using use = link?.use() ?? null;
+    const ends = { source: end(from), target: end(otherSide(from)) };
+    const outcome = await runRsync({ ...ends, batch, shell: use?.shell ?? null, extra }, {
+      nativePath,
+      clock: context.clock,
+      signal: life.signal,
+      // A disk that is slow is not made faster by another try.
+      patienceMs: link === null ? null : patienceMs,
+    });
+    if (outcome.stalledMs !== undefined) use?.retire();
+    return outcome;
   };
   return bytesPerSecond === null ? run : oneByOne(run);
 }
@@ -151,8 +159,8 @@ async function makeRunRsync(
 /** A limit holds for one rsync: two at once would have twice as much. */
 function oneByOne(run: RunRsync): RunRsync {
   let last: Promise<unknown> = Promise.resolve();
-  return (batch, from) => {
-    const next = last.then(() => run(batch, from));
+  return (batch, options) => {
+    const next = last.then(() => run(batch, options));
     last = next.catch(() => {}); // told to its own caller
     return next;
   };

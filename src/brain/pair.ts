@@ -328,14 +328,27 @@ export class Pair {
     const pending = [...board.paths(), ...flights.paths()];
     const untilMs = clock.nowMs() + UNQUIET_MS + pending.length;
     const isOpen = (path: RelPath) => flights.at(path) !== null && (isSlowToo || !flights.isSlow(path));
-    const isKnown = (path: RelPath) => board.peek(path) !== null || isOpen(path);
+    const isParked = (path: RelPath) => !isSlowToo && flights.isSlow(board.waitsFor(path) ?? path);
+    const isKnown = (path: RelPath) => (board.peek(path) !== null && !isParked(path)) || isOpen(path);
     const isSettled = () => {
       while (pending.length > 0 && !isKnown(pending.at(-1)!)) pending.pop();
       const isDone = pending.length === 0 && SIDES.every((side) => looks[side].size === 0);
       return this.isQuiet || isDone || (clock.nowMs() > untilMs && pending.length < UNQUIET_PATHS);
     };
-    if (isSettled()) return Promise.resolve();
-    return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
+    return isSettled() ? Promise.resolve() : this.#whenSettled(isSettled, untilMs);
+  }
+
+  /** Resolves when `isSettled`, which may depend on the time until `untilMs`: then it is asked though nothing happens. */
+  #whenSettled(isSettled: () => boolean, untilMs: number): Promise<void> {
+    const { clock } = this.#context;
+    return new Promise((done) => {
+      const timer = clock.after(untilMs - clock.nowMs() + 1, () => this.#awake());
+      const resolve = () => {
+        timer.cancel();
+        done();
+      };
+      this.#whenQuiet.push({ isSettled, resolve });
+    });
   }
 
   /** Resolves when nothing waits to be tried again that is not listed as a problem. */
@@ -344,8 +357,7 @@ export class Pair {
     const hasUnlisted = () => retry.hasUnlisted((path) => status.isListed(path));
     const untilMs = clock.nowMs() + UNQUIET_MS;
     const isSettled = () => !hasUnlisted() && (this.isQuiet || clock.nowMs() > untilMs);
-    if (!hasUnlisted() || this.#stopped) return Promise.resolve();
-    return new Promise((resolve) => this.#whenQuiet.push({ isSettled, resolve }));
+    return !hasUnlisted() || this.#stopped ? Promise.resolve() : this.#whenSettled(isSettled, untilMs);
   }
 
   #room(): Promise<void> {

@@ -36,6 +36,24 @@ export interface BulkOptions {
   readonly clock: Clock;
 }
 
+/** One run's share of the connection; disposed of when the run has ended. */
+export interface BulkUse extends Disposable {
+  /**
+   * The value of rsync's `-e`. As long as no connection is shared, or where none can be, what this names
+   * makes a connection of its own.
+   */
+  readonly shell: string;
+  /** Says that nothing comes through: later runs get a new connection, this one ends with its last run. */
+  retire(): void;
+}
+
+/** One shared connection. */
+interface Master {
+  readonly child: Child;
+  readonly socket: string;
+  users: number;
+}
+
 /** A shared connection that starts when it is first used. Whoever opened it disposes of it. */
 export class BulkLink implements AsyncDisposable {
   readonly #ssh: SshCommand;
@@ -44,7 +62,10 @@ export class BulkLink implements AsyncDisposable {
   readonly #clock: Clock;
   /** The 0700 directory of the socket; null where connections cannot be shared. */
   readonly #dir: string | null;
-  #master: Child | null = null;
+  #master: Master | null = null;
+  /** Those that run, retired ones included. */
+  readonly #masters = new Set<Master>();
+  #count = 0;
   #startedAtMs = -RESTART_MS;
   #disposed: Promise<void> | null = null;
 
@@ -63,13 +84,19 @@ export class BulkLink implements AsyncDisposable {
     return new BulkLink(ssh, options, ssh.isSsh ? socketDir() : null);
   }
 
-  /**
-   * The value of rsync's `-e`. The first call starts the master; as long as it is not up, or where
-   * it cannot be had, what this names makes connections of its own.
-   */
-  rsyncShell(): string {
+  /** Begins a run. The first one starts the master. */
+  use(): BulkUse {
     this.#start();
-    return joinForRsync(sharedSshWords(this.#ssh, this.#socket()));
+    const master = this.#master;
+    if (master !== null) master.users++;
+    const shell = joinForRsync(sharedSshWords(this.#ssh, master?.socket ?? null));
+    return {
+      shell,
+      retire: () => this.#retire(master),
+      [Symbol.dispose]: () => {
+        if (master !== null && --master.users === 0 && master !== this.#master) master.child.kill("SIGTERM");
+      },
+    };
   }
 
   /** Waits until the master is up; false where it cannot be had. Starts it where it is not started. */
@@ -77,7 +104,7 @@ export class BulkLink implements AsyncDisposable {
     this.#start();
     const endMs = this.#clock.nowMs() + READY_MAX_MS;
     while (this.#master !== null && this.#clock.nowMs() < endMs) {
-      if (await exists(this.#socket())) return true;
+      if (await exists(this.#master.socket)) return true;
       await this.#clock.sleep(READY_STEP_MS, signal);
     }
     return false;
@@ -87,34 +114,42 @@ export class BulkLink implements AsyncDisposable {
     return this.#disposed ??= this.#dispose();
   }
 
-  #socket(): string | null {
-    return this.#dir === null ? null : `${this.#dir}/s`;
+  /** WHY at once, and not after RESTART_MS: it did not end by itself. */
+  #retire(master: Master | null): void {
+    if (master === null || master !== this.#master) return;
+    this.#master = null;
+    this.#startedAtMs = -RESTART_MS;
+    if (master.users === 0) master.child.kill("SIGTERM");
   }
 
   #start(): void {
-    const socket = this.#socket();
     const isTooSoon = this.#clock.nowMs() - this.#startedAtMs < RESTART_MS;
-    if (socket === null || this.#master !== null || this.#disposed !== null || isTooSoon) return;
+    if (this.#dir === null || this.#master !== null || this.#disposed !== null || isTooSoon) return;
     this.#startedAtMs = this.#clock.nowMs();
+    const socket = `${this.#dir}/${++this.#count}`;
     const words = [this.#ssh.words[0]!, ...masterArgs(this.#ssh, this.#host, socket)];
-    const master = Child.spawn({ ...throughNative(this.#nativePath, words), stdin: "piped", stdout: "null" });
+    const child = Child.spawn({ ...throughNative(this.#nativePath, words), stdin: "piped", stdout: "null" });
+    const master = { child, socket, users: 0 };
     this.#master = master;
-    master.status.then(() => {
-      this.#master = null;
-      log.debug("bulk master ended", { host: this.#host, said: master.stderrTail() });
+    this.#masters.add(master);
+    child.status.then(() => {
+      this.#masters.delete(master);
+      if (this.#master === master) this.#master = null;
+      log.debug("bulk master ended", { host: this.#host, said: child.stderrTail() });
     });
   }
 
   async #dispose(): Promise<void> {
-    const master = this.#master;
-    if (master !== null) {
-      // SIGTERM makes a master remove its socket and end its sessions, as `-O exit` does.
-      master.kill("SIGTERM");
-      const timer = this.#clock.after(EXIT_MS, () => master.kill("SIGKILL"));
-      await master.status;
-      timer.cancel();
-    }
+    await Promise.all([...this.#masters].map(({ child }) => this.#end(child)));
     if (this.#dir !== null) await Deno.remove(this.#dir, { recursive: true }).catch(() => {}); // removed before
+  }
+
+  async #end(child: Child): Promise<void> {
+    // SIGTERM makes a master remove its socket and end its sessions, as `-O exit` does.
+    child.kill("SIGTERM");
+    const timer = this.#clock.after(EXIT_MS, () => child.kill("SIGKILL"));
+    await child.status;
+    timer.cancel();
   }
 }
 
@@ -123,7 +158,7 @@ function socketDir(): string | null {
   for (const parent of [Deno.env.get("XDG_RUNTIME_DIR"), "/tmp"]) {
     if (
       parent === undefined || !parent.startsWith("/") ||
-      parent.length + "/psync-0123456789abcdef/s".length > SOCKET_PATH_MAX_BYTES
+      parent.length + "/psync-0123456789abcdef/1234".length > SOCKET_PATH_MAX_BYTES
     ) {
       continue;
     }
@@ -136,8 +171,7 @@ function socketDir(): string | null {
   return null;
 }
 
-async function exists(path: string | null): Promise<boolean> {
-  if (path === null) return false;
+async function exists(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
     return true;

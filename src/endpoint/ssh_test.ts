@@ -256,8 +256,9 @@ Deno.test("connectPipe() starts a filter here, and says what it said when it is 
 
 /** Runs rsync over a link; gives whether it worked. */
 async function rsync(link: BulkLink, host: string, dir: string): Promise<boolean> {
+  using use = link.use();
   const { success } = await new Deno.Command("rsync", {
-    args: ["-e", link.rsyncShell(), "--", `${host}:${dir}/file`, `${dir}/copy`],
+    args: ["-e", use.shell, "--", `${host}:${dir}/file`, `${dir}/copy`],
     stdout: "null",
   }).output();
   return success;
@@ -276,12 +277,35 @@ Deno.test("BulkLink shares one connection between rsync runs and leaves nothing 
     assert(await link.ready());
     for (let i = 0; i < 3; i++) assert(await rsync(link, sshd.host, dir));
     assertEquals(sshd.log().split("Accepted publickey").length - 1, 1);
-    const socket = /ControlPath=(\S+)/.exec(link.rsyncShell())![1]!;
+    const socket = /ControlPath=(\S+)/.exec(link.use().shell)![1]!;
     const { mode } = await Deno.stat(socket.replace(/\/[^/]*$/, ""));
     assertEquals(mode! & 0o777, 0o700);
     await link[Symbol.asyncDispose]();
     await assertRejects(() => Deno.lstat(socket.replace(/\/[^/]*$/, "")), Deno.errors.NotFound);
     while (sshd.sessionPids().length > 0) await systemClock.sleep(10);
+  }));
+
+Deno.test("BulkLink makes another connection where one was given up, and ends that with its last run", () =>
+  withHost(async ({ sshd, dir }) => {
+    await Deno.writeTextFile(`${dir}/file`, "x");
+    await using link = BulkLink.open({
+      host: sshd.host,
+      sshCommand: sshd.sshCommand,
+      nativePath: await nativePath(),
+      clock: systemClock,
+    });
+    assert(await link.ready());
+    const [bad, other] = [link.use(), link.use()];
+    const socket = /ControlPath=(\S+)/.exec(bad.shell)![1]!;
+    bad.retire();
+    bad[Symbol.dispose]();
+    assert(await link.ready());
+    assert(await rsync(link, sshd.host, dir));
+    assertEquals(sshd.log().split("Accepted publickey").length - 1, 2);
+    // The other run goes on over the connection that it has, which ends with it.
+    await Deno.lstat(socket);
+    other[Symbol.dispose]();
+    while (await Deno.lstat(socket).then(() => true, () => false)) await systemClock.sleep(10);
   }));
 
 Deno.test("BulkLink falls back to plain connections where they cannot be shared", () =>
@@ -295,7 +319,7 @@ Deno.test("BulkLink falls back to plain connections where they cannot be shared"
     });
     assert(await link.ready());
     // The one session that the server allows beside the master's own is taken.
-    const [command, ...args] = link.rsyncShell().split(" ");
+    const [command, ...args] = link.use().shell.split(" ");
     const holder = new Deno.Command(command!, { args: [...args, sshd.host, "cat"], stdin: "piped", stdout: "piped" })
       .spawn();
     const writer = holder.stdin.getWriter();
@@ -308,5 +332,5 @@ Deno.test("BulkLink falls back to plain connections where they cannot be shared"
     await holder.status;
     await reader.cancel();
     await using custom = BulkLink.open({ host: "h", sshCommand: "/x/wrap -v", clock: systemClock });
-    assertEquals([custom.rsyncShell(), await custom.ready()], ["/x/wrap -v", false]);
+    assertEquals([custom.use().shell, await custom.ready()], ["/x/wrap -v", false]);
   }, { serverConfig: ["MaxSessions 2"] }));

@@ -7,8 +7,10 @@
  * rsync writes lies in the stage until it is committed.
  * @module
  */
+import type { Clock } from "../base/clock.ts";
 import { Child } from "../base/process.ts";
 import { throughNative } from "../replica/native_exec.ts";
+import { awaitStall, movedBytes } from "./stall.ts";
 
 /** One end of a run. */
 export interface RsyncEnd {
@@ -32,7 +34,22 @@ export interface RsyncRun {
 export interface RsyncOutcome {
   readonly exitCode: number;
   readonly stderr: string;
+  /** Set where it was ended because too little came through for so long. */
+  readonly stalledMs?: number;
 }
+
+/** How a run is made. */
+export interface RunRsyncOptions {
+  readonly nativePath: string;
+  readonly clock: Clock;
+  /** Ends the run. */
+  readonly signal: AbortSignal;
+  /** For how long (next to) nothing may come through; null: for ever. */
+  readonly patienceMs: number | null;
+}
+
+/** What was told to end and does not is killed after this. */
+const END_MS = 5_000;
 
 /**
  * The arguments of a run.
@@ -68,24 +85,36 @@ function operand(end: RsyncEnd): string {
   return `${end.host.slice(0, at)}${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${end.root}`;
 }
 
-/** Runs rsync to its end; an aborted signal ends it with SIGTERM, so that partial files are kept. */
-export async function runRsync(
-  run: RsyncRun,
-  options: { readonly nativePath: string; readonly signal: AbortSignal },
-): Promise<RsyncOutcome> {
+/**
+ * Runs rsync to its end. Where it is ended before, by the signal or for want of progress, it is by
+ * SIGTERM, so that partial files are kept, and with all that it started: its ssh, too.
+ */
+export async function runRsync(run: RsyncRun, options: RunRsyncOptions): Promise<RsyncOutcome> {
+  const { clock, nativePath, patienceMs, signal } = options;
   await using child = Child.spawn({
-    ...throughNative(options.nativePath, ["rsync", ...rsyncArguments(run)]),
+    ...throughNative(nativePath, ["rsync", ...rsyncArguments(run)]),
     env: { LC_ALL: "C", RSYNC_OLD_ARGS: "0" },
     stdin: "null",
     stdout: "null",
   });
-  const onAbort = () => child.kill("SIGTERM");
-  options.signal.addEventListener("abort", onAbort, { once: true });
-  if (options.signal.aborted) onAbort();
+  const ended = new AbortController();
+  const end = () => {
+    child.killAll("SIGTERM");
+    clock.sleep(END_MS, ended.signal).then(() => child.killAll("SIGKILL"), () => {}); // ended in time
+  };
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  const watched = patienceMs === null
+    ? Promise.resolve(false)
+    : awaitStall(() => movedBytes(child.pid), { clock, patienceMs, signal: ended.signal });
+  void watched.then((hasStalled) => hasStalled && end());
   try {
     const { code } = await child.status;
-    return { exitCode: code, stderr: child.stderrTail() };
+    ended.abort();
+    const outcome = { exitCode: code, stderr: child.stderrTail() };
+    return patienceMs !== null && await watched ? { ...outcome, stalledMs: patienceMs } : outcome;
   } finally {
-    options.signal.removeEventListener("abort", onAbort);
+    ended.abort();
+    signal.removeEventListener("abort", end);
   }
 }

@@ -1,7 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import { nativePath } from "../../tests/support/native_build.ts";
+import { isAlive } from "../../tests/support/procfs.ts";
+import { systemClock } from "../base/clock.ts";
 import { decodeBytes, encodeBytes } from "../core/path.ts";
-import { rsyncArguments, type RsyncRun, runRsync } from "./rsync.ts";
+import { rsyncArguments, type RsyncRun, runRsync, type RunRsyncOptions } from "./rsync.ts";
+
+async function options(): Promise<RunRsyncOptions> {
+  const signal = new AbortController().signal;
+  return { nativePath: await nativePath(), clock: systemClock, signal, patienceMs: null };
+}
 
 const LOCAL: RsyncRun = {
   source: { root: "/l", host: null },
@@ -72,7 +79,7 @@ Deno.test("runRsync() stages what a supply links to, between roots whose names a
     await Deno.chmod(`${left}/held`, 0o4755);
     await Deno.symlink("../../held", `${left}/supply/b1-1/0`);
     await Deno.writeTextFile(`${right}/basis/b1-1/0`, "content of old");
-    const outcome = await runRsync(run, { nativePath: await nativePath(), signal: new AbortController().signal });
+    const outcome = await runRsync(run, await options());
     assertEquals([outcome.exitCode, outcome.stderr], [0, ""]);
     assertEquals(await Deno.readTextFile(`${right}/stage/b1-1/0`), "content");
     assert((await Deno.lstat(`${right}/stage/b1-1/0`)).isFile);
@@ -86,7 +93,7 @@ Deno.test("runRsync() does not take the basis for the content, though size and t
     await Deno.symlink("../../held", `${left}/supply/b1-1/0`);
     await Deno.writeTextFile(`${right}/basis/b1-1/0`, "old.");
     for (const path of [`${left}/held`, `${right}/basis/b1-1/0`]) await Deno.utime(path, 1_000_000, 1_000_000);
-    const outcome = await runRsync(run, { nativePath: await nativePath(), signal: new AbortController().signal });
+    const outcome = await runRsync(run, await options());
     assertEquals(outcome.exitCode, 0);
     assertEquals(await Deno.readTextFile(`${right}/stage/b1-1/0`), "new!");
   });
@@ -97,7 +104,7 @@ Deno.test("runRsync() stages the rest where one link leads nowhere, and says tha
     await Deno.writeTextFile(`${left}/held`, "content");
     await Deno.symlink("../../held", `${left}/supply/b1-1/0`);
     await Deno.symlink("../../not-there", `${left}/supply/b1-1/1`);
-    const outcome = await runRsync(run, { nativePath: await nativePath(), signal: new AbortController().signal });
+    const outcome = await runRsync(run, await options());
     assertEquals(outcome.exitCode, 23);
     assertEquals((await Array.fromAsync(Deno.readDir(`${right}/stage/b1-1`))).map(({ name }) => name), ["0"]);
   });
@@ -108,9 +115,24 @@ Deno.test("runRsync() ends when its signal is aborted, or was before it began", 
     // A shell that never answers.
     const remote = { ...run, target: { ...run.target, host: "nowhere" }, shell: "sh -c 'exec sleep 60' --" };
     const stop = new AbortController();
-    const ended = runRsync(remote, { nativePath: await nativePath(), signal: stop.signal });
+    const ended = runRsync(remote, { ...await options(), signal: stop.signal });
     stop.abort();
     assert((await ended).exitCode !== 0);
-    assert((await runRsync(remote, { nativePath: await nativePath(), signal: stop.signal })).exitCode !== 0);
+    assert((await runRsync(remote, { ...await options(), signal: stop.signal })).exitCode !== 0);
+  });
+});
+
+Deno.test("runRsync() gives up a connection on which bytes trickle, and what it started with it", async () => {
+  await withRoots(async (run, { left }) => {
+    await Deno.writeTextFile(`${left}/held`, "content");
+    await Deno.symlink("../../held", `${left}/supply/b1-1/0`);
+    // rsync's own limit is for silence, and these words never cease.
+    const shell = `${left}/trickle`;
+    const trickle = 'shift; "$@" | while head -c 1; do sleep 0.02; done';
+    await Deno.writeTextFile(shell, `#!/bin/sh\necho $$ >${left}/pid\n${trickle}\n`, { mode: 0o755 });
+    const remote = { ...run, target: { ...run.target, host: "far" }, shell };
+    const outcome = await runRsync(remote, { ...await options(), patienceMs: 1_200 });
+    assertEquals(outcome.stalledMs, 1_200);
+    assert(!isAlive(Number(await Deno.readTextFile(`${left}/pid`))));
   });
 });

@@ -320,6 +320,26 @@ Deno.test("what was removed while psync was down goes though a large file is tra
   }
 });
 
+Deno.test("what a walk finds missing goes though a large file, which changed again, is transferred for ever", async () => {
+  const run = new Script({ seed: 1, runRsync: () => new Promise(() => {}) });
+  try {
+    await withTree(run);
+    run.write("left", "big", "x".repeat((1 << 20) + 1));
+    await run.go();
+    run.write("left", "big", "y".repeat((1 << 20) + 2));
+    await run.go();
+    assertEquals(run.world.pair.context.board.waitsFor("big" as RelPath), "big");
+    run.hold("right", "events");
+    run.remove("right", "d/y");
+    run.world.pair.context.rescan("" as RelPath);
+    for (let i = 0; i < 5; i++) await run.wait(100);
+    assertEquals(run.world.trees.left.find("d/y" as RelPath), null);
+  } finally {
+    run.letAll();
+    await run.world.kill();
+  }
+});
+
 /** A hold: 120 files of `d` are gone on the left at a start. */
 async function withHold(run: Script): Promise<void> {
   run.mkdir("left", "d");

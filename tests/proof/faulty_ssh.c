@@ -14,8 +14,7 @@
  *   stall     nothing moves any more, nobody closes anything
  *   deaf      what is written to the command waits for ever; what it says is carried on
  *   mute      what the command says waits for ever; what is written to it is carried on
- *   trickle   from there on, the command's words come byte by byte, two each second; a command that
- *             is rsync stalls instead: its own time limit is for silence alone
+ *   trickle   from there on, the command's words come byte by byte, two each second
  *   slow      from there on, 64 KB a second in either direction
  *   refuse    ends at once with 255, as an ssh that cannot connect
  */
@@ -155,7 +154,6 @@ struct link {
   struct flow down, up;
   uint64_t total;
   bool has_struck;
-  bool is_rsync;
 };
 
 static bool is(const struct link *link, const char *kind) {
@@ -176,7 +174,6 @@ static size_t allowance(const struct link *link, const struct flow *flow) {
 
 static void take_plan(struct link *link) {
   link->plan = plan_of(link->dir, link->number);
-  if (link->is_rsync && strcmp(link->plan.kind, "trickle") == 0) strcpy(link->plan.kind, "stall");
 }
 
 static void strike(struct link *link) {
@@ -240,7 +237,6 @@ int main(int argc, char **argv) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGUSR1, on_told);
   struct link link = { .dir = argv[1], .number = next_number(argv[1]) };
-  link.is_rsync = strncmp(command, "rsync", 5) == 0;
   take_plan(&link);
   if (strcmp(link.plan.kind, "refuse") == 0) {
     note(link.dir, link.number, "refuse", 0);
