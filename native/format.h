@@ -53,6 +53,8 @@ enum kind {
 #define W_DROP 0x03
 /* Makes a barrier: answered by W_BARRIER after every event that happened before was written out. */
 #define W_SYNC 0x04
+/* Asks how many directories are watched. No body. Answered by W_COUNTED. */
+#define W_COUNT 0x05
 
 /* ---- psync-native watch: answers and events --------------------------------------------------- */
 
@@ -97,6 +99,8 @@ enum kind {
 /* A mount at or below the root came or went. body: path of the directory (looked up in mountinfo). */
 #define W_MOUNT 0x87
 #define W_BARRIER 0x88
+/* body: u32 watches that are set. */
+#define W_COUNTED 0x89
 
 /* ---- both ---------------------------------------------------------------------------------------- */
 

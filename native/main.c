@@ -1,10 +1,11 @@
 /*
- * psync-native: what psync does below Deno. One executable with five modes:
+ * psync-native: what psync does below Deno. One executable with six modes:
  *
  *     psync-native watch        the inotify reader (watch.h)
  *     psync-native apply        looks, stages, commits (apply.h)
  *     psync-native exec HEX...  runs a command with arguments that are bytes (exec.h)
  *     psync-native notify       tells a service manager (notify.h)
+ *     psync-native probe        tries what a file system bears (probe.h)
  *     psync-native version      prints the version of its record format
  *
  * watch and apply speak format.h on stdin and stdout; the root comes in a record, never in argv.
@@ -20,6 +21,7 @@
 #include "exec.h"
 #include "format.h"
 #include "notify.h"
+#include "probe.h"
 #include "watch.h"
 
 /* Declared here and weak, so that the tests of one mode can be built without the other. */
@@ -45,7 +47,8 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "watch") && argc == 2) return watch_main();
   if (!strcmp(mode, "apply") && argc == 2 && apply_main) return apply_main();
   if (!strcmp(mode, "notify") && argc == 2) return notify_main();
+  if (!strcmp(mode, "probe") && argc == 2) return probe_main();
   if (!strcmp(mode, "version") && argc == 2) return print_version();
-  fprintf(stderr, "Usage: psync-native watch | apply | exec HEX... | notify | version\n");
+  fprintf(stderr, "Usage: psync-native watch | apply | exec HEX... | notify | probe | version\n");
   return STATUS_USAGE;
 }

@@ -222,6 +222,16 @@ static void on_sync(struct watch *w, uint32_t id, struct reader *r) {
   pthread_mutex_unlock(&w->lock);
 }
 
+static void on_count(struct watch *w, uint32_t id, struct reader *r) {
+  check_end(r);
+  pthread_mutex_lock(&w->lock);
+  size_t watches = w->tree.by_wd.used;
+  pthread_mutex_unlock(&w->lock);
+  size_t begin = record_begin(&w->out, W_COUNTED, id);
+  buf_u32(&w->out, (uint32_t)watches);
+  record_end(&w->out, begin);
+}
+
 static void on_request(struct watch *w) {
   struct reader r = {w->in.data, w->in.data + w->in.len, false};
   uint8_t type = get_u8(&r);
@@ -232,6 +242,7 @@ static void on_request(struct watch *w) {
     case W_LIST: return on_list(w, id, &r);
     case W_DROP: return on_drop(w, &r);
     case W_SYNC: return on_sync(w, id, &r);
+    case W_COUNT: return on_count(w, id, &r);
     default: die_fatal(STATUS_PROTOCOL, EPROTO, "Cannot read request: its type is unknown");
   }
 }

@@ -34,8 +34,25 @@ export interface OpenedPair extends AsyncDisposable {
 export async function openBoth(
   settings: SessionSettings,
   context: SessionContext,
-  { maxWatches = 0 }: Pick<EndpointOptions, "maxWatches"> = {},
+  options: Pick<EndpointOptions, "maxWatches"> = {},
 ): Promise<OpenedPair> {
+  await using stack = new AsyncDisposableStack();
+  const { endpoints, deployed } = stack.use(await openEndpoints(settings, context, options));
+  await requireNoneBanned(endpoints, settings.banned);
+  if (settings.remoteHost !== null) requireRsync(endpoints, settings.remoteHost);
+  const aborted = new AbortController();
+  stack.defer(() => aborted.abort());
+  const run = await makeRunRsync(endpoints, settings, context, { stack, signal: aborted.signal });
+  const owned = stack.move();
+  return { endpoints, runRsync: run, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** The two endpoints alone, whatever is missing beside them. */
+export async function openEndpoints(
+  settings: SessionSettings,
+  context: SessionContext,
+  { maxWatches = 0 }: Pick<EndpointOptions, "maxWatches"> = {},
+): Promise<Omit<OpenedPair, "runRsync">> {
   await using stack = new AsyncDisposableStack();
   let deployed = false;
   const left = stack.use(
@@ -46,14 +63,12 @@ export async function openBoth(
     : stack.use(
       await openRemote(settings.remoteHost, settings, context, { maxWatches, onDeployed: () => deployed = true }),
     );
-  const endpoints = translated({ left, right }, settings.translate);
-  await requireNoneBanned(endpoints, settings.banned);
-  if (settings.remoteHost !== null) requireRsync(endpoints, settings.remoteHost);
-  const aborted = new AbortController();
-  stack.defer(() => aborted.abort());
-  const run = await makeRunRsync(endpoints, settings, context, { stack, signal: aborted.signal });
   const owned = stack.move();
-  return { endpoints, runRsync: run, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    endpoints: translated({ left, right }, settings.translate),
+    deployed,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 /** The replicas with the left's names. */

@@ -1,5 +1,5 @@
 /**
- * The commands about a pair that take the options of a session: check, runcheck, start, stop.
+ * The commands about a pair that take the options of a session: check, runcheck, start, stop, doctor.
  *
  * Puts them together from what is around; each of them is in a file of its own. Called by
  * system_process.ts.
@@ -9,6 +9,7 @@ import { createHash } from "node:crypto";
 import type { Pair } from "../archive/pair_store.ts";
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError } from "../base/errors.ts";
+import { diagnoseHost } from "../brain/diagnosis.ts";
 import { isAlive, startTime } from "../brain/join.ts";
 import type { Report } from "../brain/report.ts";
 import { runSession } from "../brain/session.ts";
@@ -16,13 +17,16 @@ import type { SelfBinary } from "../brain/settings.ts";
 import type { Settings } from "../config/settings.ts";
 import { checkPair } from "../control/check.ts";
 import { connectControl, type Control } from "../control/client.ts";
+import { type Diagnosis, examinePair } from "../control/doctor.ts";
 import { findTargets, namePair } from "../control/name_pair.ts";
+import { hostCheckup } from "../replica/host_checkup.ts";
 import { type BackgroundIo, startInBackground, stopRunning } from "./background.ts";
 import { check } from "./check.ts";
 import type { Command } from "./command_line.ts";
+import { doctor } from "./doctor.ts";
 
 /** What is asked for. */
-export type AboutCommand = Extract<Command, { kind: "check" | "runcheck" | "start" | "stop" }>;
+export type AboutCommand = Extract<Command, { kind: "check" | "runcheck" | "start" | "stop" | "doctor" }>;
 
 /** How a command speaks, and when it ends. */
 export interface AboutContext {
@@ -57,6 +61,8 @@ export async function runAbout(command: AboutCommand, context: AboutContext, aro
         logFile: absolute(command.logFile ?? logFileOf(command.settings, around.stateDir), command.settings.cwd),
         connect: () => connectTo(command.settings, around),
       });
+    case "doctor":
+      return await doctor({ ...context.io, examine: () => examineFor(command.settings, context, around) });
     case "stop":
       return await stopRunning({
         ...around,
@@ -65,6 +71,16 @@ export async function runAbout(command: AboutCommand, context: AboutContext, aro
         isAlive: processes(),
       });
   }
+}
+
+/** What there is to say of a pair; without one, of this host. */
+async function examineFor(
+  settings: Settings | null,
+  { report, signal }: AboutContext,
+  around: Surroundings,
+): Promise<Diagnosis> {
+  if (settings === null) return { findings: diagnoseHost(await hostCheckup()), error: null };
+  return await examinePair(settings, { ...around, report, signal });
 }
 
 async function runCheck(

@@ -13,7 +13,7 @@ import { showPath } from "../core/path.ts";
 import { type DebugLevel, type Flags, parseFlags } from "./options.ts";
 
 /** Commands about a pair that take the options of psync. A folder of such a name is written `./run`. */
-const VERBS = ["run", "config", "check", "runcheck", "start", "stop"] as const;
+const VERBS = ["run", "config", "check", "runcheck", "start", "stop", "doctor"] as const;
 type Verb = typeof VERBS[number];
 
 interface SessionLike<K extends string> {
@@ -30,8 +30,8 @@ export type Command =
   | SessionLike<"check" | "runcheck"> & { readonly checksum: boolean }
   /** `words`: how the psync in the background is called. */
   | SessionLike<"start"> & { readonly words: readonly string[]; readonly logFile: string | null }
-  /** null: the only pair of this host. */
-  | { readonly kind: "stop"; readonly settings: Settings | null; readonly debugLevel: DebugLevel }
+  /** null: the only pair of this host (stop), or this host alone (doctor). */
+  | { readonly kind: "stop" | "doctor"; readonly settings: Settings | null; readonly debugLevel: DebugLevel }
   | { readonly kind: "config.show"; readonly shown: InForce; readonly path: string | null };
 
 /** What a command line is read with. */
@@ -68,7 +68,8 @@ export function parseCommand(args: readonly string[], context: CommandContext): 
   if (verb === "config") return { kind: "config.show", shown, path: file?.path ?? null };
   refuseForeignFlags(flags, verb);
   const debugLevel = shown.values.debug;
-  if (verb === "stop" && shown.values.left === null) return { kind: "stop", settings: null, debugLevel };
+  const isLone = (verb === "stop" || verb === "doctor") && shown.values.left === null && shown.values.right === null;
+  if (isLone) return { kind: verb, settings: null, debugLevel };
   const settings = settingsOf(shown, context.cwd);
   switch (verb) {
     case "check":
@@ -78,6 +79,7 @@ export function parseCommand(args: readonly string[], context: CommandContext): 
       refuseShort(settings);
       return { kind: verb, settings, debugLevel, words: startWords(args), logFile: shown.values["log-file"] };
     case "stop":
+    case "doctor":
       return { kind: verb, settings, debugLevel };
     default:
       return { kind: "session", settings, debugLevel };

@@ -34,6 +34,7 @@ export const VERB_TEXTS: readonly VerbText[] = [
   about("runcheck", "runcheck [-c] LEFT RIGHT", "Compare, repair, compare again."),
   about("start", "start [--log-file FILE] LEFT RIGHT", "Run in the background, with a log file."),
   about("stop", "stop [LEFT RIGHT]", "End the psync of a pair, however it was started."),
+  about("doctor", "doctor [LEFT RIGHT]", "What hinders psync on this host or between two roots, and what mends it."),
   {
     ...about("config", "config show NAME", "Print what is in force, and where each value comes from."),
     next: ["show"],

@@ -8,6 +8,7 @@
  * batches that touch the same paths must not overlap, which is the brain's duty.
  * @module
  */
+import type { Checkup, EchoSize, Vitals } from "./checkup.ts";
 import type { Stamp } from "./entry.ts";
 import type { PathRules } from "./ignore.ts";
 import type { Observation } from "./observation.ts";
@@ -230,6 +231,15 @@ export interface Endpoint extends AsyncDisposable {
    * until now; resolves when it will be. What a program has open for writing is not waited for.
    */
   barrier(id: number): Promise<void>;
+
+  /** Examines host and root for `psync doctor`; walks the whole tree, and changes nothing. */
+  checkup(options?: { readonly signal?: AbortSignal }): Promise<Checkup>;
+
+  /** Takes so many meaningless bytes and sends so many back, each at most ECHO_MAX_BYTES; tells its wall clock, ms since 1970. */
+  echo(size: EchoSize): Promise<{ readonly clockMs: number }>;
+
+  /** What it can say of itself at any time. */
+  vitals(): Promise<Vitals>;
 
   /** What this endpoint reports by itself. Read by one reader; ends when the endpoint is disposed of. */
   events(): AsyncIterable<EndpointEvent>;

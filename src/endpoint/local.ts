@@ -8,6 +8,7 @@
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, type PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
+import type { Checkup, Vitals } from "../core/checkup.ts";
 import type {
   BasisRequest,
   BasisResult,
@@ -33,6 +34,7 @@ import { type Committed, Committer, TrashLabels } from "../replica/committer.ts"
 import { Counter } from "../replica/counter.ts";
 import { errnoName } from "../replica/errno.ts";
 import { factsOf, rsyncVersion } from "../replica/facts.ts";
+import { hostCheckup, watchLimit } from "../replica/host_checkup.ts";
 import { KnownStamps } from "../replica/known_stamps.ts";
 import { type Listed, Lister } from "../replica/lister.ts";
 import { Looker, OwnerNaming } from "../replica/looker.ts";
@@ -40,6 +42,7 @@ import { STATUS } from "../replica/native_format.ts";
 import { findProgram } from "../replica/programs.ts";
 import { Owners } from "../replica/owners.ts";
 import { Reporter } from "../replica/reporter.ts";
+import { rootCheckup } from "../replica/root_checkup.ts";
 import { TrashCan } from "../replica/trash_can.ts";
 import { Watcher } from "../replica/watcher.ts";
 
@@ -53,6 +56,8 @@ export interface LocalEndpointOptions extends EndpointOptions {
 }
 
 interface Parts {
+  readonly nativePath: string;
+  readonly clock: Clock;
   readonly facts: EndpointFacts;
   readonly ignore: Ignore;
   readonly applier: Applier;
@@ -68,6 +73,8 @@ interface Parts {
   readonly labels: TrashLabels;
   readonly trash: TrashCan;
 }
+
+const MAX_COUNT = BigInt(Number.MAX_SAFE_INTEGER);
 
 const log = logger("endpoint", "local");
 
@@ -112,6 +119,8 @@ export class LocalEndpoint implements Endpoint {
       });
       reporter.attach(watcher);
       return new LocalEndpoint({
+        nativePath,
+        clock,
         facts: factsOf(ready, { rsync: await rsync, clock }),
         ignore,
         applier,
@@ -254,6 +263,36 @@ export class LocalEndpoint implements Endpoint {
     reporter.barrier(id);
   }
 
+  async checkup({ signal }: { readonly signal?: AbortSignal } = {}): Promise<Checkup> {
+    const { nativePath, lister, applier } = this.#parts;
+    const list = async (dirs: readonly RelPath[]) => (await lister.list(dirs)).map(({ listing }) => listing);
+    const root = rootCheckup({
+      root: this.facts.root,
+      nativePath,
+      list,
+      space: async () => {
+        const { freeBytes, totalBytes, freeInodes, totalInodes } = await applier.space();
+        return {
+          freeBytes: countable(freeBytes),
+          totalBytes: countable(totalBytes),
+          freeInodes: countable(freeInodes),
+          totalInodes: countable(totalInodes),
+        };
+      },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return { root: await root, host: await hostCheckup() };
+  }
+
+  // deno-lint-ignore require-await -- the contract is asynchronous
+  async echo(): Promise<{ readonly clockMs: number }> {
+    return { clockMs: this.#parts.clock.wallMs() };
+  }
+
+  async vitals(): Promise<Vitals> {
+    return { watches: await this.#parts.watcher.count(), watchLimit: watchLimit() };
+  }
+
   events(): AsyncIterable<EndpointEvent> {
     return this.#parts.reporter.events;
   }
@@ -312,6 +351,11 @@ function writeTrouble(errno: number): string {
     default:
       return name;
   }
+}
+
+/** Some file systems say that they have no end. */
+function countable(value: bigint): number {
+  return Number(value > MAX_COUNT ? MAX_COUNT : value);
 }
 
 function pathsOf(transition: Transition): RelPath[] {

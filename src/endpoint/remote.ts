@@ -9,6 +9,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, type PsyncError } from "../base/errors.ts";
+import type { Checkup, EchoSize, Vitals } from "../core/checkup.ts";
 import type {
   BasisRequest,
   BasisResult,
@@ -28,6 +29,7 @@ import { compareNames, comparePaths, nameOf, parentOf, type RelPath } from "../c
 import type { CommitBatch, Transition, TransitionResult } from "../core/transition.ts";
 import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
 import { Caller } from "../wire/caller.ts";
+import { noiseOf } from "../wire/checkup_values.ts";
 import type { ByteStreams } from "../wire/channel.ts";
 import { joinListings, PROTOCOL_HASH } from "../wire/message.ts";
 
@@ -199,6 +201,21 @@ export class RemoteEndpoint implements Endpoint {
 
   async barrier(id: number): Promise<void> {
     await this.#call("barrier", { head: { id }, items: [] });
+  }
+
+  async checkup(options: { readonly signal?: AbortSignal } = {}): Promise<Checkup> {
+    return (await this.#call("checkup", { head: null, items: [] }, options)).head;
+  }
+
+  async echo(size: EchoSize): Promise<{ readonly clockMs: number }> {
+    const { head, items } = await this.#call("echo", { head: size, items: [...noiseOf(size.sendBytes)] });
+    const gotBytes = items.reduce((sum, piece) => sum + piece.length, 0);
+    if (gotBytes !== size.replyBytes) throw new ProtocolError("Cannot use echo: it has another size");
+    return head;
+  }
+
+  async vitals(): Promise<Vitals> {
+    return (await this.#call("vitals", { head: null, items: [] })).head;
   }
 
   async *events(): AsyncGenerator<EndpointEvent> {

@@ -10,8 +10,10 @@ import { EndpointLostError, ProtocolError, type PsyncError, SetupError } from ".
 import { logger } from "../base/log.ts";
 import type { Endpoint, EndpointOptions } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
+import { ECHO_MAX_BYTES } from "../core/checkup.ts";
 import { Answerer, type Handler, type Handlers } from "../wire/answerer.ts";
 import type { ByteStreams } from "../wire/channel.ts";
+import { noiseOf } from "../wire/checkup_values.ts";
 import { listingParts } from "../wire/message.ts";
 import { requireProtocol } from "../wire/hello.ts";
 import { CONTENT_MAX_BYTES, type OpenRequest } from "../wire/values.ts";
@@ -115,6 +117,12 @@ class Service {
       })),
       barrier: this.#on(async (endpoint, { head }) => done(await endpoint.barrier(head.id))),
       space: this.#on(async (endpoint) => ({ head: await endpoint.space(), items: [] })),
+      checkup: this.#on(async (endpoint, _, signal) => ({ head: await endpoint.checkup({ signal }), items: [] })),
+      echo: this.#on(async (endpoint, { head }) => {
+        if (head.replyBytes > ECHO_MAX_BYTES) throw new ProtocolError("Cannot echo: too much is asked for");
+        return { head: await endpoint.echo(head), items: noiseOf(head.replyBytes) };
+      }),
+      vitals: this.#on(async (endpoint) => ({ head: await endpoint.vitals(), items: [] })),
       sync: this.#on(async (endpoint, { head }) => plain((await endpoint.sync(head)).kept)),
     };
   }

@@ -6,6 +6,7 @@
  * Opened by brain/open_both.ts and control/direct.ts; owns what it wraps.
  * @module
  */
+import type { Checkup, EchoSize, Vitals } from "../core/checkup.ts";
 import type {
   BasisRequest,
   BasisResult,
@@ -113,6 +114,19 @@ export class TranslatedEndpoint implements Endpoint {
 
   barrier(id: number): Promise<void> {
     return this.#inner.barrier(id);
+  }
+
+  async checkup(options?: { readonly signal?: AbortSignal }): Promise<Checkup> {
+    const { host, root } = await this.#inner.checkup(options);
+    return { host, root: { ...root, mounts: root.mounts.map(this.#to) } };
+  }
+
+  echo(size: EchoSize): Promise<{ readonly clockMs: number }> {
+    return this.#inner.echo(size);
+  }
+
+  vitals(): Promise<Vitals> {
+    return this.#inner.vitals();
   }
 
   async *events(): AsyncGenerator<EndpointEvent> {

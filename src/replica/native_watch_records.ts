@@ -23,6 +23,7 @@ const W_OPEN = 0x01;
 const W_LIST = 0x02;
 const W_DROP = 0x03;
 const W_SYNC = 0x04;
+const W_COUNT = 0x05;
 const W_READY = 0x81;
 const W_LISTING = 0x82;
 const W_DIRTY = 0x83;
@@ -31,6 +32,7 @@ const W_OVERFLOW = 0x85;
 const W_ROOT = 0x86;
 const W_MOUNT = 0x87;
 const W_BARRIER = 0x88;
+const W_COUNTED = 0x89;
 
 const LISTING_LAST = 1;
 const LISTING_UNWATCHED = 2;
@@ -101,6 +103,7 @@ export type WatchRecord =
   | { readonly kind: "root"; readonly reason: RootReason }
   | { readonly kind: "mount"; readonly path: RelPath }
   | { readonly kind: "barrier" }
+  | { readonly kind: "counted"; readonly watches: number }
   | FatalRecord;
 
 /** W_OPEN: the first request. `maxWatches` 0 means the kernel's limit alone. */
@@ -126,6 +129,11 @@ export function encodeWatchDrop(path: RelPath): Uint8Array<ArrayBuffer> {
 /** W_SYNC: asks for a barrier behind all events that have happened. */
 export function encodeWatchSync(id: number): Uint8Array<ArrayBuffer> {
   return encodeBare(W_SYNC, id);
+}
+
+/** W_COUNT: asks how many directories are watched. */
+export function encodeWatchCount(id: number): Uint8Array<ArrayBuffer> {
+  return encodeBare(W_COUNT, id);
 }
 
 function readReady(r: RecordReader): WatchReady {
@@ -189,6 +197,8 @@ export function decodeWatchRecord({ type, body }: NativeRecord): WatchRecord {
       return readBody("W_MOUNT", body, (r) => ({ kind: "mount", path: r.path() }));
     case W_BARRIER:
       return readBody("W_BARRIER", body, () => ({ kind: "barrier" }));
+    case W_COUNTED:
+      return readBody("W_COUNTED", body, (r) => ({ kind: "counted", watches: r.u32() }));
     case R_FATAL:
       return readBody("R_FATAL", body, readFatal);
     default:

@@ -12,6 +12,7 @@ import type { RelPath } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
 import {
   decodeWatchRecord,
+  encodeWatchCount,
   encodeWatchDrop,
   encodeWatchList,
   encodeWatchOpen,
@@ -119,6 +120,16 @@ export class Watcher implements AsyncDisposable {
   /** Settles once every event that had happened before was handed to `onEvent`. */
   async barrier(): Promise<void> {
     await (await this.#generation).request(encodeWatchSync, (record) => decodeWatchRecord(record).kind === "barrier");
+  }
+
+  /** How many directories are watched now. */
+  async count(): Promise<number> {
+    let watches = 0;
+    await (await this.#generation).request(encodeWatchCount, (record) => {
+      watches = expectRecord(record, "counted").watches;
+      return true;
+    });
+    return watches;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

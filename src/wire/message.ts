@@ -18,6 +18,7 @@ import type { Observation } from "../core/observation.ts";
 import type { Writer } from "./buffer.ts";
 import { bool, type Codec, nothing, type Of, struct, u32 } from "./codec.ts";
 import { beginFrame, bodyOf, endFrame, type Frame, FRAME_MAX_BYTES } from "./frame.ts";
+import * as doctor from "./checkup_values.ts";
 import * as values from "./values.ts";
 
 /** Rises when frames change their meaning without changing their layout. */
@@ -137,6 +138,12 @@ export const METHODS = {
     request: { head: struct<{ readonly id: number }>({ id: u32 }), item: none },
     reply: empty,
   }),
+  checkup: method(0x20, { request: empty, reply: { head: doctor.checkup, item: none } }),
+  echo: method(0x21, {
+    request: { head: doctor.echoSize, item: doctor.noise },
+    reply: { head: doctor.echoed, item: doctor.noise },
+  }),
+  vitals: method(0x22, { request: empty, reply: { head: doctor.vitals, item: none } }),
 } as const;
 
 /** The name of a method. */

@@ -8,6 +8,7 @@
  */
 import { BoundedQueue } from "../../src/base/queue.ts";
 import { EndpointLostError } from "../../src/base/errors.ts";
+import type { Checkup, Vitals } from "../../src/core/checkup.ts";
 import type {
   BasisResult,
   Endpoint,
@@ -109,6 +110,18 @@ export class MemoryEndpoint implements Endpoint {
 
   findProgram(): Promise<string | null> {
     return Promise.resolve(null);
+  }
+
+  checkup(): Promise<Checkup> {
+    return Promise.reject(new Error("No box has a doctor"));
+  }
+
+  echo(): Promise<{ readonly clockMs: number }> {
+    return Promise.resolve({ clockMs: 0 });
+  }
+
+  vitals(): Promise<Vitals> {
+    return Promise.resolve({ watches: 0, watchLimit: null });
   }
 
   space(): Promise<Space> {

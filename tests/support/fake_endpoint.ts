@@ -4,6 +4,7 @@
  * Only for tests of what stands between a brain and an endpoint.
  * @module
  */
+import type { Checkup } from "../../src/core/checkup.ts";
 import type {
   Endpoint,
   EndpointEvent,
@@ -15,6 +16,38 @@ import type {
 import { BoundedQueue } from "../../src/base/queue.ts";
 import type { RelPath } from "../../src/core/path.ts";
 import type { CommitBatch } from "../../src/core/transition.ts";
+
+/** A healthy host and root. */
+export const FAKE_CHECKUP: Checkup = {
+  host: {
+    hostName: "fake",
+    kernel: "6.12.1",
+    glibc: "2.41",
+    distribution: "debian",
+    rsync: "rsync  version 3.5.0  protocol version 32",
+    ssh: "OpenSSH_9.2p1",
+    isRootUser: true,
+    watchLimit: 100_000,
+    watchesInUse: 10,
+    openFileLimit: 1_048_576,
+    hasLeases: true,
+  },
+  root: {
+    freeBytes: 5e11,
+    totalBytes: 1e12,
+    freeInodes: 1e6,
+    totalInodes: 2e6,
+    dirs: 100,
+    entries: 1_000,
+    bytes: 1e9,
+    mounts: [],
+    unreadable: 0,
+    tmpfile: "works",
+    lease: "works",
+    owner: "works",
+    exchange: "works",
+  },
+};
 
 /** What the host of a fake endpoint is. */
 export const FAKE_FACTS: EndpointFacts = {
@@ -137,6 +170,21 @@ export class FakeEndpoint implements Endpoint {
   barrier: Endpoint["barrier"] = (id) => {
     this.#note("barrier", { id });
     return Promise.resolve();
+  };
+
+  checkup: Endpoint["checkup"] = () => {
+    this.#note("checkup", null);
+    return Promise.resolve(FAKE_CHECKUP);
+  };
+
+  echo: Endpoint["echo"] = (size) => {
+    this.#note("echo", size);
+    return Promise.resolve({ clockMs: 1.5 });
+  };
+
+  vitals: Endpoint["vitals"] = () => {
+    this.#note("vitals", null);
+    return Promise.resolve({ watches: 3, watchLimit: null });
   };
 
   events(): AsyncIterable<EndpointEvent> {

@@ -30,6 +30,40 @@ export const entryPath: fc.Arbitrary<RelPath> = fc.array(name, { minLength: 1, m
 /** Paths, the root included. */
 export const treePath: fc.Arbitrary<RelPath> = fc.oneof({ weight: 5, arbitrary: entryPath }, fc.constant(ROOT));
 
+const noise = fc.uint8Array({ maxLength: 40 });
+const maybeText = fc.option(text, { nil: null });
+const maybeCounter = fc.option(counter, { nil: null });
+const checkup = fc.record({
+  host: fc.record({
+    hostName: text,
+    kernel: text,
+    glibc: maybeText,
+    distribution: text,
+    rsync: maybeText,
+    ssh: maybeText,
+    isRootUser: fc.boolean(),
+    watchLimit: maybeCounter,
+    watchesInUse: counter,
+    openFileLimit: maybeCounter,
+    hasLeases: fc.boolean(),
+  }),
+  root: fc.record({
+    freeBytes: counter,
+    totalBytes: counter,
+    freeInodes: counter,
+    totalInodes: counter,
+    dirs: counter,
+    entries: counter,
+    bytes: counter,
+    mounts: fc.array(entryPath),
+    unreadable: counter,
+    tmpfile: text,
+    lease: text,
+    owner: text,
+    exchange: text,
+  }),
+});
+
 const mode = fc.nat(0o7777);
 const owner: fc.Arbitrary<Owner | null> = fc.option(fc.record({ user: text, group: text }), { nil: null });
 const digest = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((bytes) => bytes.toHex());
@@ -288,6 +322,21 @@ export const messages = {
   space: {
     request: { head: fc.constant(null), items: fc.constant([]) },
     reply: { head: fc.record({ freeBytes: counter, totalBytes: counter }), items: fc.constant([]) },
+  },
+  checkup: {
+    request: { head: fc.constant(null), items: fc.constant([]) },
+    reply: { head: checkup, items: fc.constant([]) },
+  },
+  echo: {
+    request: { head: fc.record({ sendBytes: counter, replyBytes: counter }), items: fc.array(noise) },
+    reply: { head: fc.record({ clockMs: fc.double({ noNaN: true }) }), items: fc.array(noise) },
+  },
+  vitals: {
+    request: { head: fc.constant(null), items: fc.constant([]) },
+    reply: {
+      head: fc.record({ watches: counter, watchLimit: fc.option(counter, { nil: null }) }),
+      items: fc.constant([]),
+    },
   },
   barrier: {
     request: { head: fc.record({ id: fc.nat(0xffff_ffff) }), items: fc.constant([]) },
