@@ -37,6 +37,8 @@ export class Dispatcher {
   readonly #context: PairContext;
   readonly #bulk: BulkLane;
   #round = new Map<RelPath, News>();
+  /** The whole round, also what was begun: what was seen there is still the newest that is known. */
+  #seen: ReadonlyMap<RelPath, News> = new Map();
   #seenObjects = new Map<string, RelPath>();
   /** Directories being made whose step is in a batch that is still open: children may follow in it. */
   #opened = new Map<RelPath, { side: Side; batch: object }>();
@@ -56,6 +58,7 @@ export class Dispatcher {
   /** Plans and begins everything of one round that can be begun. */
   round(news: readonly News[]): void {
     this.#round = new Map(news.map((item) => [item.path, item]));
+    this.#seen = new Map(this.#round);
     this.#noteObjects(news);
     this.#opened.clear();
     this.#plans.clear();
@@ -156,7 +159,7 @@ export class Dispatcher {
   }
 
   #sighting(side: Side, path: RelPath): Sighting | null {
-    const sighting = (this.#round.get(path) ?? this.#context.board.peek(path))?.[side] ?? null;
+    const sighting = (this.#seen.get(path) ?? this.#context.board.peek(path))?.[side] ?? null;
     return sighting !== null && this.#context.evidence[side].holds(sighting.observation) ? sighting : null;
   }
 
@@ -391,7 +394,7 @@ export class Dispatcher {
     if (refusal === null) this.#context.recovery.settle(task.path);
     if (refusal === null) this.#noteSources(change);
     if (refusal === null) this.#count(task, change);
-    else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options.news);
+    else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options);
     else if (refusal.result.kind === "not-empty") {
       return displaceDirectory(this.#context, task, refusal.side, () => this.#end(task.path));
     }

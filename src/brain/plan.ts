@@ -111,9 +111,11 @@ function findMoves(news: News, context: PlanContext): Plan | null {
   const isUntold = (side: Side) => viewOf(row, side, news[side]).kind === "unchanged";
   for (const side of SIDES) {
     const found = findMove(news, side, context);
-    if (found.kind === "look") return { kind: "look", looks: [lookAt(found.from, side, { content: false })] };
     if (found.kind === "after") return found;
-    if (found.kind === "move" && isUntold(otherSide(side))) return { kind: "move", move: found };
+    // Where the other side has news of its own no rename is made, and none is looked for.
+    if (!isUntold(otherSide(side))) continue;
+    if (found.kind === "look") return { kind: "look", looks: [lookAt(found.from, side, { content: false })] };
+    if (found.kind === "move") return { kind: "move", move: found };
   }
   return null;
 }

@@ -8,15 +8,19 @@ import type { Side } from "../core/problem.ts";
 import type { PairContext } from "./context.ts";
 import type { News } from "./news.ts";
 import { BUSY_LIMIT_MS } from "./retry.ts";
-import { lookAgain } from "./task.ts";
+import { lookAgain, type TaskOptions } from "./task.ts";
 
 const SIDES = ["left", "right"] as const;
 
 /** How many directories are remembered as needed. */
 const NEEDED_MAX = 10_000;
 
-/** Looks at the directories above a path; the path itself is tried again after them. */
-export function reviveParents(context: PairContext, news: News): void {
+/**
+ * Looks at the directories above a path; the path itself is tried again after them. What was to be
+ * removed needs none: it is gone with them.
+ */
+export function reviveParents(context: PairContext, { news, entry }: Pick<TaskOptions, "news" | "entry">): void {
+  if (entry === null) return lookAgain(context, news.path, SIDES);
   // What was asked for and never decided, as it was renamed meanwhile, is asked for again where it is needed.
   if (context.needed.size > NEEDED_MAX) context.needed.clear();
   const seen = SIDES.filter((side) => news[side]?.observation.kind === "present");

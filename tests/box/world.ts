@@ -334,6 +334,12 @@ export class World {
       .map(({ kept, i }) => `${i + 1}.${kept.disposal}/${kept.path}`);
   }
 
+  /** What was kept as the loser of a conflict in this life of the endpoints. */
+  losers(): Node[] {
+    return SIDES.flatMap((side) => this.#endpoints![side].trash)
+      .filter(({ disposal }) => disposal === "conflict").map(({ node }) => node);
+  }
+
   /** What is wrong at rest; empty: nothing. */
   faultsAtRest(): string[] {
     const faults: string[] = [];
