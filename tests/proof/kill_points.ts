@@ -58,12 +58,17 @@ export async function pointsOf(scenario: KillScenario): Promise<readonly Point[]
   await world.trace(["-e", `trace=${CALLS.join()}`]);
   const most = new Map<string, number>();
   const counts = new Map<string, number>();
-  for (const [, pid, call] of (await world.log()).matchAll(/^(\d+) +([a-z0-9_]+)\(/gm)) {
+  const leases = new Set<number>();
+  for (const [, pid, call, rest] of (await world.log()).matchAll(/^(\d+) +([a-z0-9_]+)\((.*)$/gm)) {
     const count = (counts.get(`${pid} ${call}`) ?? 0) + 1;
     counts.set(`${pid} ${call}`, count);
+    // Of fcntl those of leases: the hundreds of others only set flags of descriptors.
+    if (call === "fcntl" && !/_LEASE/.test(rest!)) continue;
+    if (call === "fcntl") leases.add(count);
     most.set(call!, Math.max(most.get(call!) ?? 0, count));
   }
-  return CALLS.flatMap((call) => Array.from({ length: most.get(call) ?? 0 }, (_, i) => ({ call, k: i + 1 })));
+  const ks = (call: string) => Array.from({ length: most.get(call) ?? 0 }, (_, i) => i + 1);
+  return CALLS.flatMap((call) => (call === "fcntl" ? [...leases] : ks(call)).map((k) => ({ call, k })));
 }
 
 /** Kills at some points of a scenario that the seed chooses. */

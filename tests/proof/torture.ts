@@ -1,64 +1,35 @@
 /**
  * The long runs of the proofs:
  *
- *     ./scripts/torture PROOF [--seeds N | --hours N] [--seed FIRST] [--ops N]
- *                             [--ssh | --local] [--kill] [--dir DIR] [--quiet]
+ *     ./scripts/torture [PROOF] [--seeds N | --hours N] [--seed FIRST] [--ops N] [--record FILE]
+ *                       [--ssh | --local] [--kill] [--dir DIR] [--quiet]
+ *     ./scripts/torture record [--record FILE]
+ *
+ * Without PROOF all of them in rotation (courses.ts). Without `--seed` it goes on behind the last seed
+ * of the record, and adds to it (record.ts); with it just those seeds are run, and nothing is recorded.
  *
  * Prints one line for each seed; for a failed one what was wrong, where everything lies, and how to
  * run it again. The last line counts; exit status 1 when a seed failed or proved nothing.
  * @module
  */
 import { systemClock } from "../../src/base/clock.ts";
-import { REPO } from "../support/binary.ts";
-import { startSshd } from "../support/sshd.ts";
-import { runOverFaults } from "./faulty_link.ts";
-import { allFaults, hunt } from "./fault_run.ts";
-import { runRecords, runSwaps } from "./hostile_records.ts";
-import { runAllKillPoints, runErrors, runKillPoints } from "./kill_points.ts";
-import { runTwoUsers } from "./two_users.ts";
+import { binary } from "../support/scene.ts";
+import { type Outcome, PROOFS, ROTATION, type Way } from "./courses.ts";
+import { addToRecord, nextSeed, readRecord, summary, usualRecord } from "./record.ts";
 
 /** What the command line asks for. */
-export interface Wishes {
-  readonly proof: string;
+interface Wishes extends Omit<Way, "proof"> {
+  /** Null: all of them in rotation. */
+  readonly proof: string | null;
   readonly seeds: number;
   readonly hours: number | null;
-  readonly first: number;
-  readonly operations: number;
-  readonly isSsh: boolean;
-  readonly isKilling: boolean;
-  readonly dir: string | null;
-  readonly debugLevel: number | null;
+  /** Null: where the record stopped. */
+  readonly first: number | null;
+  readonly record: string;
 }
 
-/** What one seed of a proof showed. */
-export interface Outcome {
-  /** One line each; empty when all is well. */
-  readonly faults: readonly string[];
-  /** What is added up over all seeds, by what it is called. */
-  readonly counts: Readonly<Record<string, number>>;
-  /** Where a failed seed left everything. */
-  readonly dir?: string;
-}
-
-/** A proof: runs one seed, and names the count that must not be 0 in the end. */
-interface Proof {
-  readonly run: (seed: number, wishes: Wishes) => Promise<Outcome>;
-  readonly mustCount: string;
-}
-
-const PROOFS: Readonly<Record<string, Proof>> = {
-  "two-users": { run: twoUsers, mustCount: "conflicts" },
-  links: { run: links, mustCount: "faults struck" },
-  "kill-points": { run: (seed) => runKillPoints(seed, 10), mustCount: "kills" },
-  "kill-all": { run: runAllKillPoints, mustCount: "kills" },
-  errors: { run: (seed) => runErrors(seed, 20), mustCount: "with failed calls" },
-  faults: { run: faults, mustCount: "caught" },
-  records: { run: (seed) => runRecords(seed, 500), mustCount: "processes fed" },
-  swaps: { run: (seed) => runSwaps(seed, 100_000), mustCount: "met the link" },
-};
-
-const USAGE = `torture ${Object.keys(PROOFS).join("|")} [--seeds N | --hours N] [--seed FIRST] [--ops N] ` +
-  "[--ssh | --local] [--kill] [--dir DIR] [--quiet]";
+const USAGE = `torture [${Object.keys(PROOFS).join("|")}|record] [--seeds N | --hours N] [--seed FIRST] [--ops N] ` +
+  "[--record FILE] [--ssh | --local] [--kill] [--dir DIR] [--quiet]";
 
 function usage(why: string): never {
   console.error(`torture: ${why}\n${USAGE}`);
@@ -66,12 +37,15 @@ function usage(why: string): never {
 }
 
 function parse(args: readonly string[]): Wishes {
-  const [proof, ...rest] = args;
-  if (proof === undefined || !Object.hasOwn(PROOFS, proof)) usage(`no proof "${proof ?? ""}"`);
+  const isNamed = args[0] !== undefined && !args[0].startsWith("--");
+  const proof = isNamed ? args[0]! : null;
+  if (proof !== null && proof !== "record" && !Object.hasOwn(PROOFS, proof)) usage(`no proof "${proof}"`);
   const wishes = {
-    ...{ proof, seeds: 10, hours: null as number | null, first: 1, operations: 300, isSsh: false, isKilling: false },
+    ...{ proof, seeds: 10, hours: null as number | null, first: null as number | null, operations: 300 },
+    ...{ isSsh: false, isKilling: false, record: usualRecord() },
     ...{ dir: null as string | null, debugLevel: 3 as number | null },
   };
+  const rest = isNamed ? args.slice(1) : args;
   const number = (text: string | undefined) => {
     const value = Number(text);
     return Number.isFinite(value) && text !== undefined ? value : usage(`"${text ?? ""}" is no number`);
@@ -82,6 +56,7 @@ function parse(args: readonly string[]): Wishes {
     else if (word === "--hours") wishes.hours = number(rest[++i]);
     else if (word === "--seed") wishes.first = number(rest[++i]);
     else if (word === "--ops") wishes.operations = number(rest[++i]);
+    else if (word === "--record") wishes.record = rest[++i] ?? usage("--record wants a file");
     else if (word === "--dir") wishes.dir = rest[++i] ?? usage("--dir wants a directory");
     else if (word === "--ssh") wishes.isSsh = true;
     else if (word === "--local") wishes.isSsh = false;
@@ -89,68 +64,90 @@ function parse(args: readonly string[]): Wishes {
     else if (word === "--quiet") wishes.debugLevel = null;
     else usage(`no option "${word}"`);
   }
+  if (proof === null && wishes.first !== null) usage("--seed wants a PROOF");
   return wishes;
 }
 
-/** The options of a run of two users. */
-function runOptions(seed: number, wishes: Wishes) {
-  return {
-    seed,
-    operations: wishes.operations,
-    isKilling: wishes.isKilling,
-    ...(wishes.dir === null ? {} : { dir: wishes.dir }),
-    ...(wishes.debugLevel === null ? {} : { debugLevel: wishes.debugLevel }),
-  };
+/** The course of a command line, and what the rotation says about one. */
+function courseOf(way: Pick<Way, "proof" | "isSsh" | "isKilling">): string {
+  return [way.proof, ...(way.isSsh ? ["--ssh"] : []), ...(way.isKilling ? ["--kill"] : [])].join(" ");
 }
 
-async function twoUsers(seed: number, wishes: Wishes): Promise<Outcome> {
-  await using sshd = wishes.isSsh ? await startSshd({ env: { XDG_CACHE_HOME: `${REPO}/.cache/scenario` } }) : null;
-  const { faults, operations, conflicts, kills, dir } = await runTwoUsers({ ...runOptions(seed, wishes), sshd });
-  return { faults, dir, counts: { operations, conflicts, kills } };
+function wayOf(course: string, wishes: Wishes): Way {
+  const [proof, ...flags] = course.split(" ");
+  return { ...wishes, proof: proof!, isSsh: flags.includes("--ssh"), isKilling: flags.includes("--kill") };
 }
 
-async function links(seed: number, wishes: Wishes): Promise<Outcome> {
-  const { faults, operations, conflicts, kills, struck, dir } = await runOverFaults(runOptions(seed, wishes));
-  return { faults, dir, counts: { operations, conflicts, kills, "faults struck": struck.length } };
+/** Where one seed stands in the whole run. */
+interface Turn {
+  readonly course: string;
+  readonly seed: number;
 }
 
-/** The seed is the number of the fault; 0 and beyond the last one there is none. */
-async function faults(number: number, wishes: Wishes): Promise<Outcome> {
-  const fault = allFaults()[number - 1];
-  if (fault === undefined) return { faults: [], counts: { caught: 0, "not there": 1 } };
-  const { caughtBy, said, tried } = await hunt(fault, wishes.operations);
-  console.log(
-    `${fault.name}: ${caughtBy === null ? `NOT CAUGHT by ${tried.join(", ")}` : `caught by ${caughtBy}: ${said}`}`,
-  );
-  return {
-    faults: caughtBy === null ? [`${fault.what} Nobody noticed`] : [],
-    counts: { caught: caughtBy === null ? 0 : 1 },
-  };
+/** What is run one after another, for ever. */
+function* turns(wishes: Wishes): Generator<Turn> {
+  const { proof, first } = wishes;
+  const courses = proof === null ? ROTATION : [courseOf({ ...wishes, proof })];
+  const lines = first === null ? readRecord(wishes.record) : [];
+  const next = new Map(courses.map((course) => [course, first ?? nextSeed(lines, course)]));
+  // The rotation goes on as well: with what was run least.
+  const place = (lines.length % courses.length) || 0;
+  for (let i = place;; i++) {
+    const course = courses[i % courses.length]!;
+    const seed = next.get(course)!;
+    next.set(course, seed + 1);
+    yield { course, seed };
+  }
 }
 
-async function runAll(wishes: Wishes): Promise<readonly Outcome[]> {
-  const outcomes: Outcome[] = [];
+async function runAll(wishes: Wishes): Promise<readonly (Outcome & Turn)[]> {
+  const outcomes: (Outcome & Turn)[] = [];
   const endMs = wishes.hours === null ? null : systemClock.nowMs() + wishes.hours * 3_600_000;
-  for (let i = 0; endMs === null ? i < wishes.seeds : systemClock.nowMs() < endMs; i++) {
+  const build = await buildHash();
+  for (const turn of turns(wishes)) {
+    if (endMs === null ? outcomes.length >= wishes.seeds : systemClock.nowMs() >= endMs) break;
     const beginMs = systemClock.nowMs();
-    const outcome = await PROOFS[wishes.proof]!.run(wishes.first + i, wishes);
-    tell(wishes.first + i, outcome, { wishes, seconds: (systemClock.nowMs() - beginMs) / 1000 });
-    outcomes.push(outcome);
+    const way = wayOf(turn.course, wishes);
+    const outcome = await PROOFS[way.proof]!.run(turn.seed, way);
+    const seconds = (systemClock.nowMs() - beginMs) / 1000;
+    const again = `./scripts/torture ${turn.course} --seeds 1 --seed ${turn.seed} --ops ${way.operations}`;
+    tell(turn, outcome, { seconds, again, isOneCourse: wishes.proof !== null });
+    outcomes.push({ ...outcome, ...turn });
+    if (wishes.first !== null) continue;
+    const { faults, counts, dir } = outcome;
+    const kept = faults.length > 0 && dir !== undefined ? { dir } : {};
+    addToRecord(wishes.record, {
+      ...turn,
+      at: new Date().toISOString(),
+      seconds,
+      build,
+      counts,
+      faults,
+      again,
+      ...kept,
+    });
   }
   return outcomes;
 }
 
-function tell(seed: number, outcome: Outcome, run: { readonly wishes: Wishes; readonly seconds: number }): void {
+async function buildHash(): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(binary()));
+  return new Uint8Array(digest).toHex().slice(0, 12);
+}
+
+function tell(
+  turn: Turn,
+  outcome: Outcome,
+  run: { readonly seconds: number; readonly again: string; readonly isOneCourse: boolean },
+): void {
   const { faults, counts, dir } = outcome;
-  const { wishes, seconds } = run;
   const verdict = faults.length === 0 ? "ok" : "FAILED";
-  console.log(`seed ${seed}: ${verdict}, ${countText(counts)}, ${seconds.toFixed(1)} s`);
+  const name = run.isOneCourse ? "" : `${turn.course}, `;
+  console.log(`${name}seed ${turn.seed}: ${verdict}, ${countText(counts)}, ${run.seconds.toFixed(1)} s`);
   for (const fault of faults) console.log(`  ${fault}`);
   if (faults.length === 0) return;
-  const flags = [...(wishes.isSsh ? ["--ssh"] : []), ...(wishes.isKilling ? ["--kill"] : [])].join(" ");
   if (dir !== undefined) console.log(`  kept: ${dir}`);
-  const again = `./scripts/torture ${wishes.proof} --seeds 1 --seed ${seed} --ops ${wishes.operations} ${flags}`;
-  console.log(`  again: ${again.trimEnd()}`);
+  console.log(`  again: ${run.again}`);
 }
 
 function countText(counts: Readonly<Record<string, number>>): string {
@@ -160,6 +157,10 @@ function countText(counts: Readonly<Record<string, number>>): string {
 /** Runs what the command line asks for. */
 async function main(args: readonly string[]): Promise<number> {
   const wishes = parse(args);
+  if (wishes.proof === "record") {
+    for (const text of summary(readRecord(wishes.record))) console.log(text);
+    return 0;
+  }
   const outcomes = await runAll(wishes);
   const failed = outcomes.filter(({ faults }) => faults.length > 0).length;
   const total: Record<string, number> = {};
@@ -167,7 +168,9 @@ async function main(args: readonly string[]): Promise<number> {
     for (const [name, count] of Object.entries(counts)) total[name] = (total[name] ?? 0) + count;
   }
   console.log(`${outcomes.length} seeds, ${countText(total)}: ${failed} failed`);
-  return failed > 0 || total[PROOFS[wishes.proof]!.mustCount] === 0 ? 1 : 0;
+  if (wishes.first === null) console.log(`recorded in ${wishes.record}`);
+  const provedNothing = wishes.proof !== null && total[PROOFS[wishes.proof]!.mustCount] === 0;
+  return failed > 0 || provedNothing ? 1 : 0;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));
