@@ -329,6 +329,7 @@ export class LocalEndpoint implements Endpoint {
       return;
     }
     if (transition.kind === "remove") return reporter.rememberOwn(transition.path, null, ended);
+    if (transition.kind === "put" && transition.entry.kind === "dir") reporter.madeDir(transition.path);
     if (transition.kind !== "move") return reporter.rememberOwn(transition.path, stat, ended);
     known.move(transition);
     reporter.rememberOwn(transition.from, null, ended);

@@ -10,7 +10,7 @@ import { EndpointLostError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
 import type { Move } from "../core/endpoint.ts";
 import type { Ignore } from "../core/ignore.ts";
-import { isBelow, rebase, type RelPath } from "../core/path.ts";
+import { isBelow, parentOf, rebase, type RelPath } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
 import { visibleEntries } from "./lister.ts";
 import { DIRTY, KIND } from "./native_format.ts";
@@ -20,6 +20,9 @@ import type { RawListing, Watcher } from "./watcher.ts";
 const REQUEST_DIRS = 64;
 /** How many directories are remembered that had gone before they were listed. */
 const GONE_MAX = 1_000;
+/** How many directories that psync made may wait to be walked, and how much it put into each. */
+const MADE_DIRS_MAX = 10_000;
+const MADE_NAMES_MAX = 10_000;
 
 const log = logger("replica", "new_dirs");
 
@@ -45,6 +48,11 @@ export class NewDirs {
   #listing: readonly RelPath[] = [];
   /** Directories that were gone when they were to be listed: a rename that is still unheard of may explain it. */
   readonly #gone = new Set<RelPath>();
+  /**
+   * Directories that psync made and that are not walked yet, with what it put into them: what is taken
+   * out again before the watch stands has no event, and no listing shows it.
+   */
+  readonly #made = new Map<RelPath, Set<RelPath>>();
   #walk: Promise<void> | null = null;
   #isStopped = false;
   #added = 0;
@@ -71,9 +79,37 @@ export class NewDirs {
     this.#walk ??= this.#run().finally(() => this.#walk = null);
   }
 
+  /** Says that psync made a directory, of which an event is to come. */
+  madeDir(dir: RelPath): void {
+    this.#made.set(dir, new Set());
+    if (this.#made.size <= MADE_DIRS_MAX) return;
+    const [oldest] = this.#made.keys();
+    this.#giveUp(oldest!);
+  }
+
+  /** Says that psync put something at a path, or took it away. */
+  made(path: RelPath, isThere: boolean): void {
+    const dir = parentOf(path);
+    const names = this.#made.get(dir);
+    if (names === undefined) return;
+    if (isThere) names.add(path);
+    else names.delete(path);
+    if (names.size > MADE_NAMES_MAX) this.#giveUp(dir);
+  }
+
+  #giveUp(dir: RelPath): void {
+    this.#made.delete(dir);
+    this.#parts.rescan(dir, "too much was made in new directories before they were watched");
+  }
+
   /** Follows the rename of a directory whose content may be unknown yet. */
   followMove(move: Move): void {
     const isInside = (path: RelPath) => path === move.from || isBelow(path, move.from);
+    for (const [dir, names] of [...this.#made]) {
+      if (!isInside(dir)) continue;
+      this.#made.delete(dir);
+      this.#made.set(rebase(dir, move), new Set([...names].map((path) => rebase(path, move))));
+    }
     const affected = [...this.#queue, ...this.#listing, ...this.#gone].filter(isInside);
     for (const path of affected) {
       this.#queue.delete(path);
@@ -86,6 +122,7 @@ export class NewDirs {
   clear(): void {
     this.#queue.clear();
     this.#gone.clear();
+    this.#made.clear();
   }
 
   /** Ends the walk; settles when it has ended. */
@@ -133,10 +170,14 @@ export class NewDirs {
       } else this.#parts.rescan(raw.path, `a new directory could not be listed: ${name}`);
       return;
     }
+    const missing = this.#made.get(raw.path) ?? new Set();
+    this.#made.delete(raw.path);
     for (const { path, entry } of visibleEntries(raw, this.#parts.ignore)) {
+      missing.delete(path);
       const isDir = entry.stat.kind === KIND.dir;
       // WHY: "moved" is what asks for a look at once without claiming that anybody wrote.
       this.#parts.mark(path, DIRTY.moved | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
     }
+    for (const path of missing) this.#parts.mark(path, DIRTY.gone);
   }
 }

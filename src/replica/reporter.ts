@@ -168,6 +168,12 @@ export class Reporter {
   /** Remembers what psync itself made at a path, by its end; `stat` null: nothing is there now. */
   rememberOwn(path: RelPath, stat: RawStat | null, ended: number): void {
     this.#parts.known.remember(path, stat, { began: ended, isOwn: true, isRacy: this.#isRacy(stat) });
+    this.#newDirs?.made(path, stat !== null);
+  }
+
+  /** Says that psync itself made a directory, in which nothing is watched yet. */
+  madeDir(path: RelPath): void {
+    this.#newDirs?.madeDir(path);
   }
 
   /** Ends the events, with an error or without; what is under way ends with the processes. */

@@ -232,6 +232,19 @@ Deno.test("Reporter walks a new directory, and leaves ignored names alone", asyn
   assertEquals(scene.looks.some(({ path }) => path.endsWith(".tmp")), false);
 });
 
+Deno.test("Reporter tells what was taken out of a directory that psync made, before it was watched", async () => {
+  const scene = new Scene();
+  scene.reporter.hold([p("d")]);
+  scene.reporter.madeDir(p("d"));
+  scene.reporter.rememberOwn(p("d"), scene.write("d", { kind: KIND.dir }), 0);
+  for (const path of ["d/gone", "d/stays"]) scene.reporter.rememberOwn(p(path), scene.write(path), 0);
+  scene.disk.delete(p("d/gone"));
+  scene.reporter.release([p("d")]);
+  await scene.dirty("d", DIRTY.created | DIRTY.dir | DIRTY.newDir);
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), ["absent d/gone"]);
+});
+
 Deno.test("Reporter asks for a listing where a directory may have held something else", async () => {
   for (const bits of [DIRTY.gone | DIRTY.created | DIRTY.dir | DIRTY.newDir, DIRTY.moved | DIRTY.dir]) {
     const scene = new Scene();
