@@ -331,8 +331,9 @@ export class Dispatcher {
   #needsEmptying(step: DecidedStep, path: RelPath, row: ArchiveRow | null): boolean {
     if (row?.entry.kind !== "dir") return false;
     if (step.kind === "remove") return true;
-    return step.kind === "put" && step.entry.kind !== "dir" && !this.#tried.has(path) &&
-      this.#context.archive.children(path).length > 0;
+    if (step.kind !== "put" || step.entry.kind === "dir" || this.#tried.has(path)) return false;
+    const { archive, flights } = this.#context;
+    return archive.children(path).length > 0 || flights.blockerOf(path, { subtree: true }) !== null;
   }
 
   /** Whether a step may go into the batch in which its directory is made. */

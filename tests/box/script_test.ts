@@ -29,6 +29,24 @@ Deno.test("a rename into a directory that both sides have just made does not end
   });
 });
 
+Deno.test("a directory that gives way to a file while something is put into it is no conflict", async () => {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.remove("left", "d/x");
+    run.remove("left", "d/y");
+    await run.rest();
+    run.hold("right", "commit", "after");
+    run.write("left", "d/new", "new-333");
+    await run.go();
+    run.remove("left", "d");
+    run.write("left", "d", "file-4444");
+    await run.go();
+    await run.rest();
+    assertEquals(run.world.keptConflicts(), []);
+    assertEquals(run.world.trees.right.show(), "d file 644 file-4444");
+  });
+});
+
 Deno.test("a file that became the same directory on both sides does not end psync", async () => {
   await Script.everywhere(async (run) => {
     run.write("left", "n", "file");
