@@ -22,6 +22,8 @@ import { objectKey } from "./moves.ts";
 import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLook, type Views } from "./plan.ts";
 import { removeContents, removeTree } from "./removal.ts";
 import { HeldPaths } from "./held.ts";
+import { causeOf } from "./cause.ts";
+import { countChanges } from "./count_changes.ts";
 import { displaceDirectory } from "./displace.ts";
 import { isNeeded, reviveParents } from "./revive.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
@@ -378,13 +380,14 @@ export class Dispatcher {
     const step = tree.change[tree.side];
     flights.begin({ path: news.path, shown: { target: tree.side, sizeBytes: null } });
     const end = () => this.#end(news.path);
-    if (step.kind === "remove") return void removeTree(this.#context, { path: news.path, side: tree.side, end });
+    const removal = { path: news.path, side: tree.side, cause: causeOf(news, tree.side) };
+    if (step.kind === "remove") return void removeTree(this.#context, { ...removal, end });
     const again = () => {
       this.#tried.add(news.path);
       board.put(news);
       end();
     };
-    void removeContents(this.#context, { path: news.path, side: tree.side, end: again });
+    void removeContents(this.#context, { ...removal, end: again });
   }
 
   #ended(task: Task, change: Change): void {
@@ -394,7 +397,7 @@ export class Dispatcher {
     if (change.clash?.why === "edit-remove" && change.entry?.kind === "dir") this.#context.rescan(task.path);
     if (refusal === null) this.#context.recovery.settle(task.path);
     if (refusal === null) this.#noteSources(change);
-    if (refusal === null) this.#count(task, change);
+    if (refusal === null) countChanges(this.#context.status, task, change);
     else if (refusal.result.kind === "orphan") reviveParents(this.#context, task.options);
     else if (refusal.result.kind === "not-empty") {
       return displaceDirectory(this.#context, task, refusal.side, () => this.#end(task.path));
@@ -406,23 +409,6 @@ export class Dispatcher {
   #noteSources(change: Change): void {
     if (change.entry?.kind !== "file") return;
     for (const side of SIDES) if (change[side].kind !== "put") this.#context.sources.add(side);
-  }
-
-  #count(task: Task, change: Change): void {
-    for (const side of SIDES) {
-      const step = change[side];
-      if (step.kind === "keep") continue;
-      const entry = step.kind === "remove" ? task.options.row?.entry : step.entry;
-      if (entry === undefined) continue;
-      const deed = step.kind === "remove" ? "removed" : this.#wasThere(task, side) ? "changed" : "created";
-      const bytes = step.kind === "put" && step.entry.kind === "file" ? step.entry.sizeBytes : 0;
-      this.#context.status.did(side, deed, { kind: entry.kind, bytes });
-    }
-  }
-
-  #wasThere(task: Task, side: Side): boolean {
-    const seen = task.options.news[side]?.observation;
-    return seen === undefined ? task.options.row !== null : seen.kind === "present";
   }
 
   #end(path: RelPath): void {

@@ -13,6 +13,7 @@ import type { Observation, PresentObservation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { TransitionResult } from "../core/transition.ts";
+import { causeOf } from "./cause.ts";
 import type { PairContext } from "./context.ts";
 import type { MoveFinding } from "./moves.ts";
 import type { News, Sighting } from "./news.ts";
@@ -98,7 +99,16 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   const { move, found, target, news } = work;
   archive.move(move.from, move.to);
   archive.put(move.to, movedRow(work, targetStamp));
-  status.did(target, "renamed", { kind: found.row.entry.kind, bytes: 0 });
+  const { kind } = found.row.entry;
+  status.did({
+    side: target,
+    deed: "renamed",
+    path: move.to,
+    from: move.from,
+    kind,
+    bytes: 0,
+    cause: causeOf(news, target),
+  });
   noteLag(context, news, target);
   context.moves.note(move);
   context.moves.takeArrived(move.to);

@@ -14,6 +14,7 @@ import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { FailedResult, Transition, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
+import type { Cause } from "./report.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
 import { lookAgain } from "./task.ts";
 
@@ -25,6 +26,7 @@ export interface TreeRemoval {
   readonly path: RelPath;
   /** Where it is removed. */
   readonly side: Side;
+  readonly cause: Cause;
   /** Called at the end, whatever came of it; the path is in flight until then. */
   readonly end: () => void;
 }
@@ -68,7 +70,7 @@ async function emptyDirectory(context: PairContext, removal: TreeRemoval): Promi
   for (;;) {
     const chunk = nextChunk(context, removal, rows);
     if (chunk.length === 0) return failed;
-    const results = await removeChunk(context, removal.side, chunk);
+    const results = await removeChunk(context, removal, chunk);
     failed ??= results.find((result) => result.kind === "failed") ?? null;
   }
 }
@@ -92,9 +94,10 @@ function isAlive(context: PairContext, side: Side, path: RelPath): boolean {
 
 async function removeChunk(
   context: PairContext,
-  side: Side,
+  removal: TreeRemoval,
   chunk: readonly Item[],
 ): Promise<readonly TransitionResult[]> {
+  const { side } = removal;
   const transitions = chunk.map(({ path, row }): Transition => ({
     kind: "remove",
     path,
@@ -104,17 +107,18 @@ async function removeChunk(
   }));
   const results = await context.endpoints[side].commit({ transitions });
   context.touched();
-  context.archive.transact(() => chunk.forEach((item, i) => settle(context, side, item, results[i]!)));
+  context.archive.transact(() => chunk.forEach((item, i) => settle(context, removal, item, results[i]!)));
   return results;
 }
 
-function settle(context: PairContext, side: Side, item: Item, result: TransitionResult): void {
+function settle(context: PairContext, removal: TreeRemoval, item: Item, result: TransitionResult): void {
+  const { side } = removal;
   context.evidence[side].note(item.path, result.ended);
   if (result.kind === "done") {
     context.archive.remove(item.path);
     context.retry.settle(item.path);
     context.status.fine(item.path);
-    return context.status.did(side, "removed", { kind: item.row.entry.kind, bytes: 0 });
+    return tell(context, removal, item);
   }
   // A child that is gone already, or was changed: its own news decide.
   if (item.row.entry.kind !== "dir" && result.kind !== "failed") lookAgain(context, item.path, ["left", "right"]);
@@ -145,9 +149,13 @@ async function removeTop(context: PairContext, removal: TreeRemoval, row: Archiv
 
 function removed(context: PairContext, removal: TreeRemoval, row: ArchiveRow): void {
   context.archive.transact(() => context.archive.remove(removal.path));
-  context.status.did(removal.side, "removed", { kind: row.entry.kind, bytes: 0 });
+  tell(context, removal, { path: removal.path, row });
   context.status.goneBelow(removal.path);
   context.status.fine(removal.path);
+}
+
+function tell({ status }: PairContext, { side, cause }: TreeRemoval, { path, row }: Item): void {
+  status.did({ side, deed: "removed", path, from: null, kind: row.entry.kind, bytes: 0, cause });
 }
 
 /** Nothing lives in it, but the host refuses: what is left of it is tried again by and by. */

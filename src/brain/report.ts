@@ -44,6 +44,28 @@ export interface SyncProgress {
   readonly lagMs: number | null;
 }
 
+/** What was done to a path. */
+export type Deed = "created" | "changed" | "removed" | "renamed";
+
+/** Why it was done: an event told of it, or a look (of a scan, of a check) found it; and on which side. */
+export interface Cause {
+  readonly how: "event" | "look";
+  readonly side: Side;
+}
+
+/** A change that was made on one replica, and recorded. */
+export interface Did {
+  readonly side: Side;
+  readonly deed: Deed;
+  readonly path: RelPath;
+  /** Of a rename: the old name; else null. */
+  readonly from: RelPath | null;
+  readonly kind: Entry["kind"];
+  /** File content that travelled. */
+  readonly bytes: number;
+  readonly cause: Cause;
+}
+
 /** How many of each kind of entry. */
 export interface KindCounts {
   readonly files: number;
@@ -220,6 +242,8 @@ export interface Report {
   connected(facts: Connected): void;
   scanProgress(progress: ScanProgress): void;
   syncProgress(progress: SyncProgress): void;
+  /** A change was made: called for each one, so it must be cheap. */
+  did(did: Did): void;
   firstSyncDone(summary: SyncSummary): void;
   linkLost(loss: { readonly why: string; readonly retryMs: number }): void;
   linkBack(loss: { readonly downMs: number }): void;

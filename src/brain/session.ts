@@ -13,6 +13,7 @@ import { CANNOT_OPEN_ROOT, type Endpoint } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
 import type { Problem, Side } from "../core/problem.ts";
 import { awaitBanned } from "./banned.ts";
+import { Chronicle } from "./chronicle.ts";
 import type { Sides } from "./context.ts";
 import { answerControl } from "./control_requests.ts";
 import { runDryRun } from "./dry_run.ts";
@@ -55,6 +56,7 @@ export async function runSession(settings: SessionSettings, context: SessionCont
 class Session {
   readonly #settings: SessionSettings;
   readonly #context: SessionContext;
+  readonly #chronicle: Chronicle;
   readonly #status: Status;
   readonly #ended = new AbortController();
   readonly #startedMs: number;
@@ -79,8 +81,9 @@ class Session {
 
   constructor(settings: SessionSettings, context: SessionContext) {
     this.#settings = settings;
-    this.#context = context;
-    this.#status = new Status(context.report);
+    this.#chronicle = new Chronicle(context.report, context.clock);
+    this.#context = { ...context, report: this.#chronicle };
+    this.#status = new Status(this.#chronicle);
     this.#startedMs = context.clock.nowMs();
   }
 
@@ -98,6 +101,7 @@ class Session {
       this.#phase = "stopping";
       this.#fullSyncTimer?.[Symbol.dispose]();
       await this.#control?.[Symbol.asyncDispose]();
+      await this.#chronicle[Symbol.asyncDispose]();
       this.#joined?.archive[Symbol.dispose]();
     }
   }
@@ -128,6 +132,8 @@ class Session {
     }
     this.#joined = await joinPair(opened.endpoints, this.#joined, this.#settings, this.#context);
     this.#opened = opened;
+    const { id } = this.#joined;
+    this.#chronicle.open(() => this.#context.openJournal?.(id) ?? null);
     this.#serveControl(this.#joined);
     onConnected();
     this.#connected(opened);

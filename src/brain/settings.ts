@@ -5,6 +5,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { NamePair } from "../core/translation.ts";
 import type { PathRules } from "../core/ignore.ts";
+import type { JournalSink } from "./chronicle.ts";
 import type { ControlAnswer, ControlRequest } from "./control_requests.ts";
 import type { Report } from "./report.ts";
 
@@ -56,6 +57,8 @@ export interface SessionContext {
     pairId: string,
     answer: (request: ControlRequest) => Promise<ControlAnswer>,
   ) => AsyncDisposable | null;
+  /** Opens the journal of a pair (archive/journal_file.ts); null: there is none. */
+  readonly openJournal?: (pairId: string) => JournalSink | null;
 }
 
 /** How a session ended. */

@@ -9,10 +9,7 @@ import type { Move } from "../core/endpoint.ts";
 import { ancestorsOf, isBelow, rebase, type RelPath } from "../core/path.ts";
 import type { Problem, Side } from "../core/problem.ts";
 import { LagMeter } from "./lag.ts";
-import type { KindCounts, Report, SideChanges, SyncSummary } from "./report.ts";
-
-/** What was done to a replica. */
-export type Deed = "created" | "changed" | "removed" | "renamed";
+import type { Did, KindCounts, Report, SideChanges, SyncSummary } from "./report.ts";
 
 type Counts = { -readonly [K in keyof KindCounts]: number };
 type Changes = { created: Counts; changed: Counts; removed: Counts; renamed: number };
@@ -48,13 +45,15 @@ export class Status {
   }
 
   /** Notes a change that was made and recorded. */
-  did(side: Side, deed: Deed, options: { readonly kind: Entry["kind"]; readonly bytes: number }): void {
+  did(did: Did): void {
+    const { side, deed, kind, bytes } = did;
     const changes = this.#changes[side];
     this.totalChanges++;
     if (deed === "renamed") changes.renamed++;
-    else changes[deed][COUNTER[options.kind]]++;
-    if (options.kind === "file") this.totalFiles++;
-    this.totalBytes += options.bytes;
+    else changes[deed][COUNTER[kind]]++;
+    if (kind === "file") this.totalFiles++;
+    this.totalBytes += bytes;
+    this.#report.did(did);
   }
 
   /** Lists a path with its reason. */

@@ -6,6 +6,7 @@
  * @module
  */
 import { createHash } from "node:crypto";
+import { journalsIn } from "../archive/journal_file.ts";
 import type { Pair } from "../archive/pair_store.ts";
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError } from "../base/errors.ts";
@@ -89,7 +90,7 @@ async function runCheck(
   around: Surroundings,
 ): Promise<number> {
   const { settings, checksum } = command;
-  const session = { ...around, report, signal };
+  const session = { ...around, report, signal, openJournal: journalsIn(around.stateDir, around.clock) };
   return await check({
     ...io,
     // To look at two trees disturbs no program.

@@ -1,6 +1,6 @@
 /**
- * `psync status`, `flush`, `pause`, `resume` and `reset`: asks the psync that runs on a pair, and says
- * what came of it.
+ * `psync status`, `log`, `flush`, `pause`, `resume` and `reset`: asks the psync that runs on a pair, or reads
+ * what it wrote, and says what came of it.
  *
  * Touches no tree. What is printed is for a person, but for --json and --max-lag. Called by
  * system_process.ts.
@@ -14,6 +14,7 @@ import { isBelow, type RelPath, showPath } from "../core/path.ts";
 import type { Problem } from "../core/problem.ts";
 import type { AskCommand, AskTask } from "./ask_options.ts";
 import { countText } from "./format.ts";
+import { showJournal } from "./journal.ts";
 import { monitor } from "./monitor.ts";
 import { reasonText } from "./report_text.ts";
 import { stateLines } from "./state_text.ts";
@@ -52,6 +53,8 @@ export interface AskWorld {
   readonly paths: readonly RelPath[];
   /** Reaches the psync that runs; null: none does. */
   connect(): Promise<Control | null>;
+  /** The lines of the pair's journal, in batches (archive/journal_reader.ts). */
+  journal(follow: boolean): AsyncIterable<readonly string[]>;
   /** Forgets what both sides agreed on; returns how many paths that were. */
   forget(): number;
 }
@@ -65,6 +68,8 @@ export async function ask({ task, yes }: AskCommand, world: AskWorld): Promise<n
       return await showStatus(task.form, world);
     case "monitor":
       return await tellMonitor(task, world);
+    case "log":
+      return await showLog(task, world);
     case "flush":
       return await flush(task.timeoutMs, world);
     case "pause":
@@ -119,6 +124,13 @@ async function tellMonitor({ maxLag }: Extract<AskTask, { kind: "monitor" }>, wo
     await world.io.out(`PSYNC UNKNOWN - ${error instanceof Error ? error.message : error}`);
     return 3;
   }
+}
+
+async function showLog({ follow, last }: Extract<AskTask, { kind: "log" }>, world: AskWorld): Promise<number> {
+  const { io, paths, pairText } = world;
+  const isAny = await showJournal({ lines: world.journal(follow), out: (text) => io.out(text) }, { paths, last });
+  if (!isAny) io.err(`psync: The journal of ${pairText} tells nothing${paths.length > 0 ? " of that" : ""}`);
+  return 0;
 }
 
 async function flush(timeoutMs: number | null, world: AskWorld): Promise<number> {

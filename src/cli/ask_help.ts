@@ -1,5 +1,5 @@
 /**
- * The text of `psync status --help` and of the other commands about a running psync.
+ * The text of `psync status --help` and of the other commands about a pair.
  *
  * The options come from the parser's own definition (ask_options.ts).
  * @module
@@ -10,6 +10,9 @@ import { optionsText } from "./help.ts";
 const HEAD = `What the psync that runs on a pair does.
 
   psync status [LEFT RIGHT]          both sides, the lag, what is in flight, what waits
+  psync log [LEFT RIGHT] [PATH...]   the journal: what was done, in which direction, why, and what
+                                     failed; also while psync does not run; with PATH only what
+                                     concerns it, or what lies below
   psync flush [LEFT RIGHT] [PATH]    wait until all that was written is on the other side
                                      and durable there; with PATH only its problems count
   psync pause [LEFT RIGHT]           change nothing until "psync resume", or until psync ends

@@ -1,5 +1,5 @@
 /**
- * The command lines of `psync status`, `flush`, `pause`, `resume` and `reset`: what may be written, and
+ * The command lines of `psync status`, `log`, `flush`, `pause`, `resume` and `reset`: what may be written, and
  * what it means.
  *
  * Does not print, exit, or touch a disk. Which operands are roots is found out later, where the pairs
@@ -13,7 +13,7 @@ import { type DebugLevel, flag, LEVEL, nearMiss, oneSentence, sayings } from "./
 import { normalizeTokens } from "./tokens.ts";
 
 /** Words that begin such a command; a folder of that name is written `./status`. */
-export const ASK_WORDS = ["status", "flush", "pause", "resume", "reset"] as const;
+export const ASK_WORDS = ["status", "log", "flush", "pause", "resume", "reset"] as const;
 type AskWord = typeof ASK_WORDS[number];
 
 /** From which lag on a monitor is to warn, and to cry, ms. */
@@ -29,6 +29,8 @@ export type AskTask =
   | { readonly kind: "monitor"; readonly maxLag: MaxLag }
   /** `timeoutMs` null: as long as it takes. */
   | { readonly kind: "flush"; readonly timeoutMs: number | null }
+  /** `last`: so many of the newest entries to begin with; null: all. */
+  | { readonly kind: "log"; readonly follow: boolean; readonly last: number | null }
   | { readonly kind: "pause" | "resume" | "reset" };
 
 /** A command about the psync that runs on a pair. */
@@ -58,6 +60,11 @@ export const ASK_PARSER = object({
       errors: sayings("--max-lag", "WARN[:CRIT]"),
       description:
         message`status: one line and the exit code of a monitoring plugin, by the lag in seconds: 0 fine, 1 warning, 2 critical, 3 unknown.`,
+    })),
+    follow: flag("-f", "--follow", message`log: show the newest entries, then each new one, until Ctrl-C.`),
+    lines: optional(option("-n", "--lines", string({ metavar: "COUNT" }), {
+      errors: sayings("--lines", "COUNT"),
+      description: message`log: only so many of the newest entries; 10 with --follow.`,
     })),
     timeout: optional(option("--timeout", string({ metavar: "SECONDS" }), {
       errors: sayings("--timeout", "SECONDS"),
@@ -93,6 +100,8 @@ interface How {
   readonly json: boolean;
   readonly watch: boolean;
   readonly maxLag?: string | undefined;
+  readonly follow: boolean;
+  readonly lines?: string | undefined;
   readonly timeout?: string | undefined;
   readonly yes: boolean;
 }
@@ -102,6 +111,8 @@ const OWNER: Readonly<Record<keyof How, { readonly option: string; readonly word
   json: { option: "--json", word: "status" },
   watch: { option: "--watch", word: "status" },
   maxLag: { option: "--max-lag", word: "status" },
+  follow: { option: "--follow", word: "log" },
+  lines: { option: "--lines", word: "log" },
   timeout: { option: "--timeout", word: "flush" },
   yes: { option: "--yes", word: "reset" },
 };
@@ -119,6 +130,7 @@ function taskOf(word: AskWord, how: How): AskTask {
   if (word === "flush") {
     return { kind: "flush", timeoutMs: how.timeout === undefined ? null : parseTimeout(how.timeout) };
   }
+  if (word === "log") return { kind: "log", follow: how.follow, last: lastOf(how) };
   if (word !== "status") return { kind: word };
   const forms = [how.json, how.watch, how.maxLag !== undefined].filter(Boolean);
   if (forms.length > 1) {
@@ -126,6 +138,15 @@ function taskOf(word: AskWord, how: How): AskTask {
   }
   if (how.maxLag !== undefined) return { kind: "monitor", maxLag: parseMaxLag(how.maxLag) };
   return { kind: "status", form: how.json ? "json" : how.watch ? "watch" : "text" };
+}
+
+/** With --follow so many entries come first. */
+const FOLLOW_LINES = 10;
+
+function lastOf({ lines, follow }: How): number | null {
+  if (lines === undefined) return follow ? FOLLOW_LINES : null;
+  if (/^\d{1,9}$/.test(lines)) return Number(lines);
+  throw new UsageError(`Cannot use "${showPath(lines)}" as --lines: write a number, such as 50`);
 }
 
 const SECONDS = /^\d{1,9}(\.\d{1,3})?$/;

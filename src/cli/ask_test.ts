@@ -5,6 +5,7 @@ import { someState } from "../../tests/support/session_values.ts";
 import { EndpointLostError, SetupError, UsageError } from "../base/errors.ts";
 import type { ControlAnswer, ControlRequest } from "../brain/control_requests.ts";
 import { type Control, expectAnswer } from "../control/client.ts";
+import { printEntry } from "../brain/journal_entry.ts";
 import type { Problem } from "../core/problem.ts";
 import { ask, type AskIo } from "./ask.ts";
 import { parseAsk } from "./ask_options.ts";
@@ -36,9 +37,16 @@ function make(line: string, answer: Answer | null, more: Partial<AskIo> = {}) {
       pairText: "/a /b",
       paths: line.split(" ").slice(1).filter((word) => !/^[-\d]/.test(word)).map(at),
       connect: () => Promise.resolve(answer === null ? null : control),
+      journal: () => lines(),
       forget: () => 3,
     });
   return { run, out: out!, err: err!, clock, stop, disposed: () => disposed };
+}
+
+/** A journal of one line. */
+async function* lines(): AsyncGenerator<readonly string[]> {
+  yield [await Promise.resolve(printEntry({ what: "fine", path: at("d/x") }, 0))];
+  yield [];
 }
 
 const problem = (path: string): Problem => ({ path: at(path), side: "left", reason: "denied", detail: "EACCES" });
@@ -114,4 +122,12 @@ Deno.test("ask() reset asks first, and does nothing where a psync runs, or witho
   const yes = make("reset", null, answering(true));
   assertEquals([await yes.run(), yes.out], [0, ["Forgotten: 3 paths"]]);
   assertEquals(questions, ["Do it?", "Do it?"]);
+});
+
+Deno.test("ask() log: shows what the journal tells of the paths that were named", async () => {
+  const all = make("log", null);
+  assertEquals([await all.run(), all.err, all.out.length], [0, [], 1]);
+  const none = make("log e", null);
+  assertEquals([await none.run(), none.out], [0, []]);
+  assertEquals(none.err, ["psync: The journal of /a /b tells nothing of that"]);
 });

@@ -123,6 +123,9 @@ export class ConsoleReport implements Report {
     else this.#quiet();
   }
 
+  /** Single changes are for the journal. */
+  did(): void {}
+
   firstSyncDone(summary: SyncSummary): void {
     this.#quiet();
     this.#isFirstSync = false;

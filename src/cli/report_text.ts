@@ -136,7 +136,7 @@ function leftOverText({ skipped, blocked, busy }: SyncSummary): string {
 }
 
 /** How a conflict came to be, in words that follow the path. */
-const CAUSE: Readonly<Record<ConflictCause, string>> = {
+export const CAUSE: Readonly<Record<ConflictCause, string>> = {
   "both-changed": "both sides changed it",
   "both-created": "both sides have it, and differ",
   "changed-and-removed": "one side changed it, the other removed it",

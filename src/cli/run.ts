@@ -90,7 +90,7 @@ export async function main(process: Process): Promise<void> {
 
 /** The words of ask_options.ts, whose parser takes long to load. */
 function isAskWord(word: string | undefined): boolean {
-  return word !== undefined && ["status", "flush", "pause", "resume", "reset"].includes(word);
+  return word !== undefined && ["status", "log", "flush", "pause", "resume", "reset"].includes(word);
 }
 
 /** One run; `main` is its only user. */
@@ -98,7 +98,8 @@ class Run {
   readonly #process: Process;
   readonly #terminal: Terminal;
   #debugLevel = 0;
-  #isDryRun = false;
+  /** Whether nothing is left to be done once nobody reads stdout. */
+  #isForReader = false;
   #stopping: Stopping | null = null;
   #isEnding = false;
 
@@ -202,6 +203,7 @@ class Run {
       await this.#print((await import("./ask_help.ts")).askHelp().trimEnd());
       return 0;
     }
+    this.#isForReader = command.task.kind === "log" || command.task.kind === "status";
     return await this.#untilDone(command.debugLevel, (io, signal) => {
       const canRedraw = this.#process.stdout.isTerminal && this.#process.canRedraw;
       return this.#process.runAsk(command, { io: { ...io, canRedraw }, signal });
@@ -218,6 +220,7 @@ class Run {
     const { clock, hasTerminal, ask } = this.#process;
     const onSignal = (signal: EndSignal, handler: () => void) => this.#process.onSignal(signal, handler);
     using stopping = new Stopping({ clock, hasTerminal, isLive: false, onSignal });
+    this.#stopping = stopping;
     const io: ManageIo = {
       out: (line) => this.#print(line),
       err: (line) => this.#terminal.err(line),
@@ -270,7 +273,7 @@ class Run {
 
   async #runSession({ settings, debugLevel }: SessionCommand): Promise<number> {
     this.#debugLevel = debugLevel;
-    this.#isDryRun = settings.dryRun;
+    this.#isForReader = settings.dryRun;
     await this.#setUpLogging(debugLevel);
     const [{ ConsoleReport }, { stateLines }] = await Promise.all([
       import("./console_report.ts"),
@@ -331,9 +334,9 @@ class Run {
     await this.#terminal.out(text);
   }
 
-  /** A reader that left, such as `head`, has seen enough of a plan; a live session goes on without. */
+  /** A reader that left, such as `head`, has seen enough of a plan or a journal; a live session goes on without. */
   #onOutClosed(): void {
-    if (this.#isDryRun) this.#stopping?.ask(0);
+    if (this.#isForReader) this.#stopping?.ask(0);
   }
 
   /** What nobody caught ends psync at once: each path has its old or its new content (I12). */

@@ -109,9 +109,10 @@ function onUncaught(handler: (error: unknown) => void): void {
 }
 
 async function runSession(settings: Settings, context: SessionContext): Promise<{ readonly exitCode: number }> {
-  const [{ runSession }, { serveControl }, surroundings, self] = await Promise.all([
+  const [{ runSession }, { serveControl }, { journalsIn }, surroundings, self] = await Promise.all([
     import("../brain/session.ts"),
     import("../control/server.ts"),
+    import("../archive/journal_file.ts"),
     stateSurroundings(),
     locateSelf(),
   ]);
@@ -119,6 +120,7 @@ async function runSession(settings: Settings, context: SessionContext): Promise<
     ...context,
     self,
     stateDir: surroundings.stateDir,
+    openJournal: journalsIn(surroundings.stateDir, context.clock),
     serveControl: (pairId, answer) => serveControl(pairId, { ...surroundings, answer }),
   });
 }
@@ -166,13 +168,16 @@ async function runAsk(
   command: AskCommand,
   { io, signal }: { readonly io: AskIo; readonly signal: AbortSignal },
 ): Promise<number> {
-  const [{ ask }, { connectControl }, { namePair, pairText }, { forgetPair }, surroundings] = await Promise.all([
-    import("./ask.ts"),
-    import("../control/client.ts"),
-    import("../control/name_pair.ts"),
-    import("../control/forget.ts"),
-    stateSurroundings(),
-  ]);
+  const [{ ask }, { connectControl }, { namePair, pairText }, { forgetPair }, { readJournal }, surroundings] =
+    await Promise
+      .all([
+        import("./ask.ts"),
+        import("../control/client.ts"),
+        import("../control/name_pair.ts"),
+        import("../control/forget.ts"),
+        import("../archive/journal_reader.ts"),
+        stateSurroundings(),
+      ]);
   const { operands, remoteHost } = command;
   const { pair, paths } = namePair(surroundings.stateDir, { operands, remoteHost, cwd: callerCwd() });
   return await ask(command, {
@@ -182,6 +187,7 @@ async function runAsk(
     pairText: pairText(pair),
     paths,
     connect: () => connectControl(pair.id, surroundings),
+    journal: (follow) => readJournal(`${surroundings.stateDir}/${pair.id}`, { clock: systemClock, follow, signal }),
     forget: () => forgetPair(surroundings.stateDir, pair.id),
   });
 }

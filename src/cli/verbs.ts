@@ -44,6 +44,7 @@ export const VERB_TEXTS: readonly VerbText[] = [
     "status [--json|--watch|--max-lag WARN[:CRIT]]",
     "What the running psync does; see psync status --help.",
   ),
+  ask("log", "log [-f] [-n COUNT] [PATH...]", "What was done, to which path, in which direction, and why."),
   ask("flush", "flush [--timeout SECONDS] [PATH]", "Wait until all that was written is on the other side, durably."),
   ask("pause", "pause", "Change nothing until psync resume."),
   ask("resume", "resume", "Go on."),
