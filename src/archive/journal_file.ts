@@ -14,18 +14,32 @@ import { logger } from "../base/log.ts";
 /** The file that is written to, and the one before it. */
 export const JOURNAL_FILES = { now: "journal", before: "journal.1" } as const;
 
-/** A file is full at this size; a batch of lines more may get into it. */
+/** A file is full at this size; a piece more may get into it. */
 const PART_MAX_BYTES = 28 << 20;
 /** How long lines are gathered. */
 const GATHER_MS = 250;
-/** At this size they are written at once. */
-const BATCH_UNITS = 256 * 1024;
-/** What waits beyond this is dropped, as a disk that hangs must not fill the memory. */
-const WAITING_MAX_UNITS = 4 << 20;
+/** So much is written at once. */
+const PIECE_BYTES = 256 * 1024;
+/** So many pieces may wait: a disk that hangs must not fill the memory. */
+const PIECES_MAX = 16;
+/** A line that is longer is dropped: two names of 4 kB, all of it escaped, have room. */
+const LINE_MAX_UNITS = PIECE_BYTES / 4;
+/** The most bytes that one unit of a line becomes. */
+const UNIT_BYTES = 3;
+
 /** The end does not wait for a disk that hangs. */
 const END_MS = 1_000;
 
 const NEWLINE = 10;
+
+/** Lines that wait. */
+interface Piece {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  usedBytes: number;
+  lines: number;
+}
+
+const encoder = new TextEncoder();
 
 const log = logger("archive", "journal_file");
 
@@ -46,8 +60,9 @@ export class JournalFile implements AsyncDisposable {
   readonly #dir: string;
   readonly #clock: Clock;
   readonly #partMaxBytes: number;
-  #lines: string[] = [];
-  #units = 0;
+  /** What waits: whole lines in each piece. */
+  #pieces: Piece[] = [];
+  #spare: Piece | null = null;
   #lost = 0;
   #timer: Timer | null = null;
   #writing: Promise<void> | null = null;
@@ -63,10 +78,13 @@ export class JournalFile implements AsyncDisposable {
 
   /** Takes a line without its line break. Returns at once, and never throws. */
   append(line: string): void {
-    if (this.#units > WAITING_MAX_UNITS) return void this.#lost++;
-    this.#lines.push(line);
-    this.#units += line.length + 1;
-    if (this.#units >= BATCH_UNITS) this.#write();
+    const piece = this.#pieceFor(line);
+    if (piece === null) return void this.#lost++;
+    const { written } = encoder.encodeInto(line, piece.bytes.subarray(piece.usedBytes));
+    piece.usedBytes += written;
+    piece.bytes[piece.usedBytes++] = NEWLINE;
+    piece.lines++;
+    if (this.#pieces.length > 1) this.#write();
     else this.#timer ??= this.#clock.after(GATHER_MS, () => this.#write());
   }
 
@@ -78,8 +96,20 @@ export class JournalFile implements AsyncDisposable {
     over.abort();
   }
 
+  /** The piece in which a line has room; null: there is none. */
+  #pieceFor(line: string): Piece | null {
+    if (line.length > LINE_MAX_UNITS) return null;
+    const last = this.#pieces.at(-1);
+    if (last !== undefined && last.usedBytes + line.length * UNIT_BYTES < PIECE_BYTES) return last;
+    if (this.#pieces.length >= PIECES_MAX) return null;
+    const piece = this.#spare ?? { bytes: new Uint8Array(PIECE_BYTES), usedBytes: 0, lines: 0 };
+    this.#spare = null;
+    this.#pieces.push(piece);
+    return piece;
+  }
+
   async #writeAll(): Promise<void> {
-    while (this.#lines.length > 0 || this.#writing !== null) {
+    while (this.#pieces.length > 0 || this.#writing !== null) {
       this.#write();
       await this.#writing;
     }
@@ -88,35 +118,37 @@ export class JournalFile implements AsyncDisposable {
   #write(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    if (this.#writing !== null || this.#lines.length === 0) return;
-    const lines = this.#lines;
-    this.#lines = [];
-    this.#units = 0;
-    const gap = this.#lost === 0 ? [] : [JSON.stringify({ t: this.#clock.wallMs(), what: "lost", count: this.#lost })];
-    const lostBefore = this.#lost;
+    if (this.#writing !== null) return;
+    const piece = this.#pieces.shift();
+    if (piece === undefined) return;
+    const lost = this.#lost;
     this.#lost = 0;
-    this.#writing = this.#put([...gap, ...lines], lostBefore > 0).then((isWritten) => {
-      if (!isWritten) this.#lost += lostBefore + lines.length;
+    this.#writing = this.#put(piece, lost).then((isWritten) => {
+      if (!isWritten) this.#lost += lost + piece.lines;
+      [piece.usedBytes, piece.lines] = [0, 0];
+      this.#spare = piece;
       this.#writing = null;
-      if (this.#units >= BATCH_UNITS) this.#write();
-      else if (this.#lines.length > 0) this.#timer ??= this.#clock.after(GATHER_MS, () => this.#write());
+      if (this.#pieces.length > 1) this.#write();
+      else if (this.#pieces.length > 0) this.#timer ??= this.#clock.after(GATHER_MS, () => this.#write());
     });
   }
 
   /** WHY opened anew each time: whoever removes or moves the file away gets it, and nothing is held. */
-  async #put(lines: readonly string[], isAgain: boolean): Promise<boolean> {
+  async #put({ bytes, usedBytes }: Piece, lost: number): Promise<boolean> {
     try {
       const path = join(this.#dir, JOURNAL_FILES.now);
       using file = await Deno.open(path, { read: true, append: true, create: true, mode: 0o600 });
       const { size } = await file.stat();
-      const bytes = new TextEncoder().encode(`${await this.#isTornAt(file, size) ? "\n" : ""}${lines.join("\n")}\n`);
+      const gap = lost === 0 ? "" : `${JSON.stringify({ t: this.#clock.wallMs(), what: "lost", count: lost })}\n`;
+      const head = encoder.encode(`${await this.#isTornAt(file, size) ? "\n" : ""}${gap}`);
       this.#isTorn = true;
-      for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+      await writeAll(file, head);
+      await writeAll(file, bytes.subarray(0, usedBytes));
       this.#isTorn = false;
-      if (size + bytes.length >= this.#partMaxBytes) await Deno.rename(path, join(this.#dir, JOURNAL_FILES.before));
+      if (size + usedBytes >= this.#partMaxBytes) await Deno.rename(path, join(this.#dir, JOURNAL_FILES.before));
       return true;
     } catch (error) {
-      if (!isAgain) log.warning("the journal cannot be written", { error: String(error) });
+      if (lost === 0) log.warning("the journal cannot be written", { error: String(error) });
       return false;
     }
   }
@@ -127,4 +159,8 @@ export class JournalFile implements AsyncDisposable {
     await file.seek(size - 1, Deno.SeekMode.Start);
     return await file.read(last) === 1 && last[0] !== NEWLINE;
   }
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
 }

@@ -52,9 +52,9 @@ Deno.test("JournalFile drops what cannot be written, and tells how much that was
   await using tree = await TempTree.make();
   const dir = `${tree.path}/later`;
   await using journal = new JournalFile(dir, { clock: systemClock });
-  for (let i = 0; i < 10; i++) journal.append("x".repeat(100_000));
+  for (let i = 0; i < 10; i++) journal.append("x".repeat(60_000));
   await systemClock.sleep(0);
-  for (let i = 0; i < 100; i++) journal.append("x".repeat(100_000));
+  for (let i = 0; i < 100; i++) journal.append("x".repeat(60_000));
   await journal[Symbol.asyncDispose]();
   await Deno.mkdir(dir);
   journal.append("after");

@@ -329,7 +329,10 @@ export const messages = {
   },
   echo: {
     request: { head: fc.record({ sendBytes: counter, replyBytes: counter }), items: fc.array(noise) },
-    reply: { head: fc.record({ clockMs: fc.double({ noNaN: true }) }), items: fc.array(noise) },
+    reply: {
+      head: fc.record({ clockMs: fc.double({ noNaN: true, noDefaultInfinity: true }) }),
+      items: fc.array(noise),
+    },
   },
   vitals: {
     request: { head: fc.constant(null), items: fc.constant([]) },
