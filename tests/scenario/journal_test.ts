@@ -134,6 +134,8 @@ Deno.test("psync syncs on where its journal cannot be written, and tells of the 
     const found = (await scene.runWith(["log"])).out;
     return found.includes("created file after") ? found : null;
   });
-  assertMatch(lines, /-- 30\d entries could not be written here$/m);
+  const lost = Number(/-- (\d+) entr(?:y|ies) could not be written here$/m.exec(lines)?.[1] ?? "0");
+  const written = lines.match(/ created file f\d+ /g)?.length ?? 0;
+  assert(lost > 0 && lost + written >= 300, `${lost} lost, ${written} written`);
   assertEquals((await scene.end(psync)).code, 0);
 });
