@@ -90,7 +90,7 @@ export interface ControlWorld {
 
 /** What can be asked of a session itself. */
 export interface RunningSession {
-  state(): SessionState;
+  state(): SessionState | Promise<SessionState>;
   /** Ends it soon; returns the id of its process. */
   stop(): number;
   /** Resolves to the number of changes. @throws {EndpointLostError} where there is no link. */
@@ -110,7 +110,7 @@ const TRIES_MAX = 5;
 export async function answerControl(request: ControlRequest, world: ControlWorld): Promise<ControlAnswer> {
   switch (request.kind) {
     case "status":
-      return { kind: "status", state: world.session?.state() ?? null };
+      return { kind: "status", state: await world.session?.state() ?? null };
     case "stop":
       return { kind: "stopping", processId: runningOf(world).stop() };
     case "full-sync":

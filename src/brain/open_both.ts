@@ -96,6 +96,7 @@ async function openLocal(
     rules,
     maxWatches,
     nativePath: context.self.nativePath,
+    build: context.self.hash,
     clock: context.clock,
   });
 }

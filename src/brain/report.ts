@@ -191,6 +191,8 @@ export interface SideState {
   readonly facts: EndpointFacts | null;
   /** Directories that are watched; `null` where it is not known. */
   readonly watches: number | null;
+  /** The most watches that its user may have; `null` where it is not known. */
+  readonly watchLimit: number | null;
   /** Directories that had to be left without a watch, and are polled. */
   readonly unwatched: number;
 }

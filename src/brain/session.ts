@@ -25,6 +25,7 @@ import { Pair } from "./pair.ts";
 import type { SessionPhase, SessionState, SideState } from "./report.ts";
 import type { Outcome, SessionContext, SessionSettings } from "./settings.ts";
 import { Status } from "./status.ts";
+import { VitalSigns } from "./vitals.ts";
 
 export type { Outcome, SelfBinary, SessionContext, SessionSettings } from "./settings.ts";
 
@@ -57,6 +58,7 @@ class Session {
   readonly #settings: SessionSettings;
   readonly #context: SessionContext;
   readonly #chronicle: Chronicle;
+  readonly #vitals = new VitalSigns();
   readonly #status: Status;
   readonly #ended = new AbortController();
   readonly #startedMs: number;
@@ -157,7 +159,7 @@ class Session {
         archive,
         endpoint: (side) => this.#endpoint(side),
         session: {
-          state: () => this.#state(),
+          state: () => this.#freshState(),
           stop: () => this.#stopSoon(),
           fullSync: () => this.#fullSync(),
           flush: () => this.#flush(),
@@ -389,6 +391,12 @@ class Session {
     return this.#status.totalConflicts > 0 ? 5 : 0;
   }
 
+  /** The state, with what only the endpoints know. */
+  async #freshState(): Promise<SessionState> {
+    if (this.#opened !== null) await this.#vitals.refresh(this.#opened.endpoints, this.#context.clock);
+    return this.#state();
+  }
+
   #state(): SessionState {
     const archive = this.#phase === "stopping" ? null : this.#archive();
     const context = this.#pair?.context ?? null;
@@ -423,7 +431,8 @@ class Session {
       given: host + this.#settings[side],
       isConnected: this.#opened !== null,
       facts: this.#facts[side === "left" ? 0 : 1] ?? null,
-      watches: null,
+      watches: this.#opened === null ? null : this.#vitals.of(side)?.watches ?? null,
+      watchLimit: this.#vitals.of(side)?.watchLimit ?? null,
       unwatched: this.#pair?.unwatched[side].size ?? 0,
     };
   }

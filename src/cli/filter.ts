@@ -22,6 +22,8 @@ export interface FilterOptions {
   readonly only?: string;
   /** Where psync-native lies. */
   readonly nativePath: string;
+  /** The hash of this psync. */
+  readonly build?: string;
 }
 
 /**
@@ -35,9 +37,10 @@ export async function runFilter(options: FilterOptions): Promise<number> {
   const writer: WritableStreamDefaultWriter<Uint8Array> = Deno.stdout.writable.getWriter();
   // Where nobody reads, EOF on stdin, or silence, ends us.
   writer.write(new TextEncoder().encode(MAGIC_LINE)).catch(() => {});
+  const { nativePath, build = "" } = options;
   const error = await serveEndpoint(
     { readable: Deno.stdin.readable, writer },
-    (opening) => LocalEndpoint.open({ ...opening, nativePath: options.nativePath, clock: systemClock }),
+    (opening) => LocalEndpoint.open({ ...opening, nativePath, build, clock: systemClock }),
     {
       clock: systemClock,
       cwd: cwdIfThere(),

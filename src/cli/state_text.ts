@@ -17,6 +17,9 @@ const MAX_LISTED = 100;
 /** How many names of one hold are shown. */
 const HOLD_SAMPLE = 10;
 
+/** How much of a build's hash is shown, as --version does. */
+const BUILD_SHOWN = 12;
+
 const PHASE: Readonly<Record<SessionPhase, string>> = {
   "connecting": "connecting",
   "first-sync": "first sync is running",
@@ -80,12 +83,18 @@ function sideText(side: SideState): string {
   const where = facts === null ? showPath(side.given) : `${oneLine(facts.hostName)}:${showPath(facts.root)}`;
   const parts = [
     side.isConnected ? "connected" : "not connected",
-    ...(side.watches === null ? [] : [`${countText(side.watches, "folder")} watched`]),
+    ...(side.watches === null ? [] : [watchesText(side.watches, side.watchLimit)]),
     ...(side.unwatched === 0 ? [] : [`${countText(side.unwatched, "folder")} without a watch`]),
     ...(facts === null || facts.reduced.length === 0 ? [] : [`lacks ${featuresText(facts.reduced)}`]),
     ...(facts !== null && facts.rsync === null ? ["has no rsync"] : []),
+    ...(facts === null || facts.build === "" ? [] : [`build ${oneLine(facts.build.slice(0, BUILD_SHOWN))}`]),
   ];
   return `${where}: ${parts.join(", ")}`;
+}
+
+function watchesText(watches: number, limit: number | null): string {
+  const most = limit === null ? "" : ` of at most ${limit.toLocaleString("en")}`;
+  return `${countText(watches, "folder")} watched${most}`;
 }
 
 function conflictText(row: ConflictRow, state: SessionState): string {

@@ -11,8 +11,8 @@ function path(text: string): RelPath {
 Deno.test("stateLines() tells a session at rest in five lines", () => {
   assertEquals(stateLines(someState()), [
     "State: live, running for 1 min 5 s",
-    "  left   here:/a: connected, 3 folders watched",
-    "  right  nas:/b: connected, 3 folders watched",
+    "  left   here:/a: connected, 3 folders watched of at most 8,192, build 0123456789ab",
+    "  right  nas:/b: connected, 3 folders watched of at most 8,192, build 0123456789ab",
     "  12 paths agreed, 0 changes waiting, nothing behind",
     "  since the start: 4 files (5 kB) copied, 0 conflicts, 1 reconnection",
   ]);
@@ -27,6 +27,7 @@ Deno.test("stateLines() lists what is in flight, in conflict, held, and not sync
       isConnected: false,
       facts: null,
       watches: null,
+      watchLimit: null,
       unwatched: 2,
     },
     left: {
@@ -34,6 +35,7 @@ Deno.test("stateLines() lists what is in flight, in conflict, held, and not sync
       isConnected: true,
       facts: someFacts({ reduced: ["lease"], rsync: null }),
       watches: 1,
+      watchLimit: null,
       unwatched: 0,
     },
     lagMs: 2000,
@@ -58,7 +60,7 @@ Deno.test("stateLines() lists what is in flight, in conflict, held, and not sync
   }));
   assertEquals(lines.slice(0, 4), [
     "State: link lost: nothing heard for 15 s, running for 1 min 5 s",
-    "  left   here:/a: connected, 1 folder watched, lacks file leases (an open file is recognised by waiting), has no rsync",
+    "  left   here:/a: connected, 1 folder watched, lacks file leases (an open file is recognised by waiting), has no rsync, build 0123456789ab",
     "  right  b\\x1b: not connected, 2 folders without a watch",
     "  12 paths agreed, 1 change waiting, the oldest for 2.0 s",
   ]);

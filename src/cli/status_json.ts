@@ -45,13 +45,16 @@ export function statusJson(state: SessionState | null): Record<string, unknown> 
   };
 }
 
-function sideJson({ given, isConnected, facts, unwatched }: SideState): Record<string, unknown> {
+function sideJson({ given, isConnected, facts, watches, watchLimit, unwatched }: SideState): Record<string, unknown> {
   return {
     given: showPath(given),
     connected: isConnected,
     host: facts === null ? null : facts.hostName,
     root: facts === null ? null : showPath(facts.root),
     reduced: facts === null ? [] : facts.reduced,
+    build: facts === null || facts.build === "" ? null : facts.build,
+    watches,
+    watchLimit,
     unwatchedFolders: unwatched,
   };
 }

@@ -225,6 +225,6 @@ async function ask(question: string): Promise<boolean> {
 }
 
 async function runFilter(options: FilterArguments): Promise<number> {
-  const [{ runFilter }, { nativePath }] = await Promise.all([import("./filter.ts"), locateSelf()]);
-  return await runFilter({ ...options, nativePath });
+  const [{ runFilter }, { nativePath, hash }] = await Promise.all([import("./filter.ts"), locateSelf()]);
+  return await runFilter({ ...options, nativePath, build: hash });
 }

@@ -61,6 +61,8 @@ export interface EndpointFacts {
   readonly reduced: readonly string[];
   /** The version line of this host's rsync, or null where there is none. */
   readonly rsync: string | null;
+  /** The SHA-256 of the psync that serves it, hex; empty: not known. */
+  readonly build: string;
   /** Wall clock at the answer, ms since 1970: for the clock offset. */
   readonly clockMs: number;
 }

@@ -51,6 +51,8 @@ export interface LocalEndpointOptions extends EndpointOptions {
   /** The psync-native to run. */
   readonly nativePath: string;
   readonly clock: Clock;
+  /** The hash of this psync, for `facts`. */
+  readonly build?: string;
   /** As `setCompareOwners`, from the start; off by default. */
   readonly compareOwners?: boolean;
 }
@@ -121,7 +123,7 @@ export class LocalEndpoint implements Endpoint {
       return new LocalEndpoint({
         nativePath,
         clock,
-        facts: factsOf(ready, { rsync: await rsync, clock }),
+        facts: factsOf(ready, { rsync: await rsync, build: options.build ?? "", clock }),
         ignore,
         applier,
         watcher,

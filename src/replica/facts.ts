@@ -46,7 +46,7 @@ const LACKS = [
 /** The facts of a root that has just been opened. */
 export function factsOf(
   ready: ApplyReady,
-  host: { readonly rsync: string | null; readonly clock: Pick<Clock, "wallMs"> },
+  host: { readonly rsync: string | null; readonly build: string; readonly clock: Pick<Clock, "wallMs"> },
 ): EndpointFacts {
   return {
     processId: Deno.pid,
@@ -67,6 +67,7 @@ export function factsOf(
     lockHolderLives: lockHolderLives(ready),
     reduced: LACKS.filter(([bit]) => (ready.caps & bit) === 0).map(([, name]) => name),
     rsync: host.rsync,
+    build: host.build,
     clockMs: host.clock.wallMs(),
   };
 }

@@ -348,6 +348,7 @@ export const facts: Codec<EndpointFacts> = struct<EndpointFacts>({
   lockHolderLives: bool,
   reduced: list(text(64), 64),
   rsync: option(shortText),
+  build: shortText,
   clockMs: f64,
 });
 

@@ -24,6 +24,29 @@ for (const [door, options] of Object.entries(DOORS)) {
     assertEquals(await scene.entries("right"), await scene.entries("left"));
   });
 
+  Deno.test(`${door}: psync status tells how many folders are watched, and which build runs, on both sides`, async () => {
+    await using scene = await Scene.make(options);
+    await scene.left.sh("mkdir -p a/b c");
+    await using _psync = await scene.live();
+    await scene.follows("left");
+    assertEquals((await scene.runWith(["flush"])).code, 0);
+    const { left, right } = JSON.parse((await scene.runWith(["status", "--json"])).out);
+    assertEquals([left.watches, right.watches], [4, 4]);
+    assertEquals(left.watchLimit, Number(await Deno.readTextFile("/proc/sys/fs/inotify/max_user_watches")));
+    const version = (await scene.runWith(["--version"])).out;
+    assertEquals([left.build, right.build].map((build) => version.includes(build.slice(0, 12))), [true, true]);
+    await scene.right.sh("mkdir d; rm -r a");
+    await scene.follows("right");
+    await eventually("the watches follow", async () => {
+      const now = JSON.parse((await scene.runWith(["status", "--json"])).out);
+      return now.left.watches === 3 && now.right.watches === 3;
+    });
+    assertMatch(
+      (await scene.runWith(["status"])).out,
+      /^ {2}right .*: connected, 3 folders watched of at most [\d,]+, build \w{12}$/m,
+    );
+  });
+
   Deno.test(`${door}: psync pause changes nothing until psync resume, which merges what happened`, async () => {
     await using scene = await Scene.make(options);
     await scene.left.write("kept", "1");

@@ -128,6 +128,7 @@ Deno.test("psync syncs on where its journal cannot be written, and tells of the 
   const psync = await scene.live();
   await scene.left.sh("for i in $(seq 300); do echo $i >f$i; done");
   await scene.follows("left");
+  await psync.until(/the journal cannot be written/);
   await Deno.remove(path);
   await scene.left.write("after", "1");
   const lines = await eventually("the journal goes on", async () => {

@@ -69,6 +69,7 @@ export const FAKE_FACTS: EndpointFacts = {
   lockHolderLives: false,
   reduced: [],
   rsync: "rsync 3.5.0",
+  build: "0123456789abcdef",
   clockMs: 1.5,
 };
 

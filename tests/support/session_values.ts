@@ -26,6 +26,7 @@ export function someFacts(facts: Partial<EndpointFacts> = {}): EndpointFacts {
     lockHolderLives: false,
     reduced: [],
     rsync: "rsync  version 3.2.7  protocol version 31",
+    build: "0123456789abcdef",
     clockMs: 0,
     ...facts,
   };
@@ -69,8 +70,8 @@ export function someState(state: Partial<SessionState> = {}): SessionState {
   return {
     phase: "live",
     why: null,
-    left: { given: "a", isConnected: true, facts: left, watches: 3, unwatched: 0 },
-    right: { given: "/b", isConnected: true, facts: right, watches: 3, unwatched: 0 },
+    left: { given: "a", isConnected: true, facts: left, watches: 3, watchLimit: 8_192, unwatched: 0 },
+    right: { given: "/b", isConnected: true, facts: right, watches: 3, watchLimit: 8_192, unwatched: 0 },
     archived: 12,
     inFlight: [],
     waiting: 0,

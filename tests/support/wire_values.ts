@@ -209,6 +209,7 @@ export const facts: fc.Arbitrary<EndpointFacts> = fc.record({
   lockHolderLives: fc.boolean(),
   reduced: fc.array(fc.constantFrom("exchange", "lease"), { maxLength: 2 }),
   rsync: fc.option(text, { nil: null }),
+  build: text,
   clockMs: fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 }),
 });
 
