@@ -36,7 +36,12 @@ const PATIENCE_LAST_MS = 3_600_000;
 /** Runs rsync for one batch from one side to the other; gives it up where nothing comes for `patienceMs`. */
 export type RunRsync = (
   batch: string,
-  options: { readonly from: Side; readonly patienceMs: number },
+  options: {
+    readonly from: Side;
+    readonly patienceMs: number;
+    /** Called once it runs, with how to ask for how many bytes of content it has moved, about. */
+    readonly onStart: (movedBytes: () => number) => void;
+  },
 ) => Promise<RsyncOutcome>;
 
 /** A large file that is wanted on the other side. */
@@ -57,6 +62,7 @@ export class BulkLane {
   #queue: BulkWant[] = [];
   #running = 0;
   #batches = 0;
+  readonly #moving = new Map<string, () => number>();
   /** How often the transfer of a path was given up. */
   readonly #stalled = new Attempts();
 
@@ -68,6 +74,11 @@ export class BulkLane {
 
   get size(): number {
     return this.#queue.length + this.#running;
+  }
+
+  /** Of what is being transferred: how many bytes have come, about. */
+  get movedBytes(): number {
+    return [...this.#moving.values()].reduce((sum, moved) => sum + moved(), 0);
   }
 
   want(want: BulkWant): void {
@@ -172,11 +183,14 @@ export class BulkLane {
       batch,
       wants.map((want, id) => ({ id, path: want.path, expected: want.expected })),
     );
-    const outcome = await this.#run(batch, { from, patienceMs: this.#patienceMs(wants) });
+    const bytes = wants.reduce((sum, want) => sum + sizeOf(want), 0);
+    const onStart = (moved: () => number) => void this.#moving.set(batch, () => Math.min(bytes, moved()));
+    const outcome = await this.#run(batch, { from, patienceMs: this.#patienceMs(wants), onStart });
     this.#noteStall(wants, outcome);
     const { stable } = await source.release(batch);
     const sound = new Set(stable.filter((id) => supplied.has(id)));
     const linked = new Map(bases.map((basis) => [basis.id, basis.stamp]));
+    this.#moving.delete(batch);
     const refused = await this.#commit(batch, wants, (id) => sound.has(id), (id) => linked.get(id) ?? null, outcome);
     const { stamps } = await target.release(batch);
     for (const { id, stamp } of stamps) this.#renewStamp(wants[id], stamp);

@@ -16,7 +16,7 @@ import type { Step as DecidedStep } from "../core/reconcile.ts";
 import type { Content, Expected, Transition } from "../core/transition.ts";
 import type { BulkLane } from "./bulk.ts";
 import type { PairContext } from "./context.ts";
-import type { News, Sighting } from "./news.ts";
+import { liveSince, type News, type Sighting } from "./news.ts";
 import { dispatchMove } from "./move_task.ts";
 import { objectKey } from "./moves.ts";
 import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLook, type Views } from "./plan.ts";
@@ -259,7 +259,7 @@ export class Dispatcher {
 
   #look(news: News, looks: readonly SideLook[]): void {
     const { flights, board } = this.#context;
-    flights.begin({ path: news.path, shown: null });
+    flights.begin({ path: news.path, shown: null, sinceMs: liveSince(news) });
     let left = looks.length;
     for (const look of looks) {
       this.#context.looks[look.side].want(look, (seen) => {
@@ -322,7 +322,7 @@ export class Dispatcher {
     });
     const target = sides[0]!;
     const sizeBytes = change.entry?.kind === "file" ? change.entry.sizeBytes : null;
-    this.#context.flights.begin({ path: news.path, shown: { target, sizeBytes } });
+    this.#context.flights.begin({ path: news.path, shown: { target, sizeBytes }, sinceMs: liveSince(news) });
     for (const side of sides) this.#step(task, side, plan);
     if (change.entry?.kind === "dir" && sides.length === 1 && change[target].kind === "put") {
       this.#opened.set(news.path, { side: target, batch: this.#context.lanes[target].openBatch });
@@ -378,7 +378,7 @@ export class Dispatcher {
     const below = flights.blockerOf(news.path, { subtree: true });
     if (below !== null) return board.park(news, below);
     const step = tree.change[tree.side];
-    flights.begin({ path: news.path, shown: { target: tree.side, sizeBytes: null } });
+    flights.begin({ path: news.path, shown: { target: tree.side, sizeBytes: null }, sinceMs: liveSince(news) });
     const end = () => this.#end(news.path);
     const removal = { path: news.path, side: tree.side, cause: causeOf(news, tree.side) };
     if (step.kind === "remove") return void removeTree(this.#context, { ...removal, end });

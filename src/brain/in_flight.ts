@@ -15,6 +15,8 @@ export interface Work {
   readonly path: RelPath;
   /** The target and size, for people; null while it is only looked at. */
   readonly shown: Omit<InFlight, "path"> | null;
+  /** When the live change came for which it is done, on the monotonic clock; null: for none. */
+  readonly sinceMs: number | null;
 }
 
 /** The paths in flight. */
@@ -30,6 +32,15 @@ export class FlightDeck {
 
   get size(): number {
     return this.#works.size;
+  }
+
+  /** When the oldest live change came that is worked on; null: there is none. */
+  oldestMs(): number | null {
+    let oldest: number | null = null;
+    for (const { sinceMs } of this.#works.values()) {
+      if (sinceMs !== null && (oldest === null || sinceMs < oldest)) oldest = sinceMs;
+    }
+    return oldest;
   }
 
   /** The path whose work stands in the way of work at `path`, or null; `subtree`: also work below it. */
@@ -88,9 +99,9 @@ export class FlightDeck {
   }
 
   /** A rename blocks both of its names. */
-  beginMove(move: Move, shown: Work["shown"]): void {
-    this.begin({ path: move.from, shown: null });
-    this.begin({ path: move.to, shown });
+  beginMove(move: Move, { shown, sinceMs }: Omit<Work, "path">): void {
+    this.begin({ path: move.from, shown: null, sinceMs });
+    this.begin({ path: move.to, shown, sinceMs });
   }
 
   /** For people: what is being transferred. */

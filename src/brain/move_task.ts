@@ -16,7 +16,7 @@ import type { TransitionResult } from "../core/transition.ts";
 import { causeOf } from "./cause.ts";
 import type { PairContext } from "./context.ts";
 import type { MoveFinding } from "./moves.ts";
-import type { News, Sighting } from "./news.ts";
+import { liveSince, type News, type Sighting } from "./news.ts";
 import { BUSY_LIMIT_MS } from "./retry.ts";
 import { hasRecordedParent, lookAgain, lookAtParent, NO_STAMP, noteLag, recordConflict } from "./task.ts";
 
@@ -53,7 +53,7 @@ export function dispatchMove(
     expectedTo: expectedOf(archive.get(move.to), target),
     disposal: "drop" as const,
   };
-  flights.beginMove(move, { target, sizeBytes: null });
+  flights.beginMove(move, { shown: { target, sizeBytes: null }, sinceMs: liveSince(news) });
   const done = (result: TransitionResult) => {
     settleMove(context, { news, found, move, target, isEdited: edited !== null }, result);
     for (const path of [move.from, move.to]) {

@@ -32,6 +32,12 @@ export interface News {
   readonly right: Sighting | null;
 }
 
+/** When the first of the live sightings came, on the monotonic clock; null: none is live. */
+export function liveSince({ left, right }: News): number | null {
+  const times = [left, right].flatMap((seen) => seen?.isLive === true ? [seen.atMs] : []);
+  return times.length === 0 ? null : Math.min(...times);
+}
+
 const SIDES = ["left", "right"] as const;
 
 type Mutable = { path: RelPath; left: Sighting | null; right: Sighting | null };

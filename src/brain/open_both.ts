@@ -156,13 +156,14 @@ async function makeRunRsync(
     }),
   );
   const { options: extra, bytesPerSecond } = settings.rsync;
-  const run: RunRsync = async (batch, { from, patienceMs }) => {
+  const run: RunRsync = async (batch, { from, patienceMs, onStart }) => {
     using use = link?.use() ?? null;
     const ends = { source: end(from), target: end(otherSide(from)) };
     const outcome = await runRsync({ ...ends, batch, shell: use?.shell ?? null, extra }, {
       nativePath,
       clock: context.clock,
       signal: life.signal,
+      onStart,
       // A disk that is slow is not made faster by another try.
       patienceMs: link === null ? null : patienceMs,
     });

@@ -24,6 +24,7 @@ import { recordFindings } from "./findings.ts";
 import { FlightDeck } from "./in_flight.ts";
 import { CommitLane } from "./lane.ts";
 import { NewsBoard } from "./news.ts";
+import { Progress } from "./progress.ts";
 import { RecentMoves } from "./recent_moves.ts";
 import { RetryList } from "./retry.ts";
 import { examineEpoch, noteBoots, Recovery } from "./rolled_back.ts";
@@ -36,8 +37,6 @@ const log = logger("brain", "pair");
 const SIDES = ["left", "right"] as const;
 /** How long a directory that cannot be watched is left before it is listed again. */
 const POLL_MS = 30_000;
-/** Progress is reported at most this often. */
-const PROGRESS_MS = 100;
 /** How long paths that are changed all the time can hold up the end of a scan, and how many they may be. */
 const UNQUIET_MS = 30_000;
 const UNQUIET_PATHS = 100;
@@ -67,6 +66,7 @@ export class Pair {
   readonly #bulk: BulkLane;
   readonly #epoch: EpochKeeper;
   readonly #trash: TrashKeeper;
+  readonly #progress: Progress;
   #stopped = false;
   #findsRenames: boolean;
   #firstScanned: Promise<void> = Promise.resolve();
@@ -78,7 +78,6 @@ export class Pair {
   readonly #barriers = new Map<number, () => void>();
   #nextBarrier = 0;
   #whenRoom: (() => void)[] = [];
-  #progressAtMs = -Infinity;
   readonly unwatched: Record<Side, Set<RelPath>> = { left: new Set(), right: new Set() };
 
   constructor(options: PairOptions) {
@@ -90,6 +89,11 @@ export class Pair {
     this.#bulk = new BulkLane(this.#context, options.runRsync);
     this.#epoch = new EpochKeeper(this.#context);
     this.#trash = new TrashKeeper(this.#context);
+    this.#progress = new Progress({
+      ...this.#context,
+      movedBytes: () => this.#bulk.movedBytes,
+      isScanning: () => !this.#scanner.isIdle,
+    });
   }
 
   /** Paths known to be in flight, for people. */
@@ -114,6 +118,7 @@ export class Pair {
       signal.removeEventListener("abort", stop);
       this.#stop(null);
       this.#context.retry[Symbol.dispose]();
+      this.#progress[Symbol.dispose]();
       this.#trash.close();
       if (this.#failure === null) await this.#epoch.flush();
       await this.#epoch.close();
@@ -292,7 +297,7 @@ export class Pair {
   async #next(): Promise<boolean> {
     if (this.#context.archive.epochEnd() !== 0) this.#epoch.touched();
     this.#settleWaiters();
-    this.#progress();
+    this.#progress.tick();
     if (!this.#isAwake && !this.#stopped) await new Promise<void>((resolve) => this.#wake = resolve);
     // WHY: with too many in flight the loop leaves some, and would spin without ever letting an answer in.
     const { board, flights } = this.#context;
@@ -377,21 +382,6 @@ export class Pair {
     if (settled.length === 0) return;
     this.#whenQuiet = this.#whenQuiet.filter((waiter) => !settled.includes(waiter));
     for (const { resolve } of settled) resolve();
-  }
-
-  #progress(): void {
-    const { clock, board, flights, status, report } = this.#context;
-    const now = clock.nowMs();
-    if (now - this.#progressAtMs < PROGRESS_MS || board.size + flights.size === 0) return;
-    this.#progressAtMs = now;
-    const oldest = board.oldestMs();
-    report.syncProgress({
-      files: status.totalFiles,
-      bytes: status.totalBytes,
-      totalFiles: this.#scanner.isIdle ? status.totalFiles + board.size + flights.size : null,
-      totalBytes: null,
-      lagMs: oldest === null ? null : now - oldest,
-    });
   }
 }
 

@@ -22,6 +22,7 @@ import { lockState } from "./identity.ts";
 import { isAlive, isKnownPair, type JoinedPair, joinPair } from "./join.ts";
 import { openBoth, type OpenedPair } from "./open_both.ts";
 import { Pair } from "./pair.ts";
+import { oldestLiveMs } from "./progress.ts";
 import type { SessionPhase, SessionState, SideState } from "./report.ts";
 import type { Outcome, SessionContext, SessionSettings } from "./settings.ts";
 import { Status } from "./status.ts";
@@ -401,7 +402,7 @@ class Session {
     const archive = this.#phase === "stopping" ? null : this.#archive();
     const context = this.#pair?.context ?? null;
     const { clock } = this.#context;
-    const oldest = context?.board.oldestMs() ?? null;
+    const oldest = context === null ? null : oldestLiveMs(context);
     return {
       phase: this.#phase,
       why: this.#why,

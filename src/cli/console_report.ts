@@ -25,6 +25,7 @@ import type { Problem } from "../core/problem.ts";
 import { countText, oneLine, spanText } from "./format.ts";
 import { ProblemMemory } from "./problem_memory.ts";
 import { RateGate } from "./rate.ts";
+import { RateMeter } from "./rate_meter.ts";
 import * as words from "./report_text.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -62,6 +63,7 @@ export class ConsoleReport implements Report {
   readonly #options: ConsoleOptions;
   readonly #gate: RateGate;
   readonly #problems = new ProblemMemory();
+  readonly #rate = new RateMeter();
   readonly #conflicts: Conflict[] = [];
   #conflictCount = 0;
   #names: words.RootNames = { left: "LEFT", right: "RIGHT" };
@@ -119,7 +121,8 @@ export class ConsoleReport implements Report {
 
   syncProgress(progress: SyncProgress): void {
     const isLong = this.#isFirstSync || (progress.lagMs ?? 0) >= LAG_SHOWN_MS;
-    if (isLong) this.#progress(words.syncLine(progress));
+    const pace = this.#rate.note(progress, this.#options.clock.nowMs());
+    if (isLong) this.#progress(words.syncLine(progress, pace));
     else this.#quiet();
   }
 

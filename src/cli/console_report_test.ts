@@ -118,7 +118,7 @@ Deno.test("ConsoleReport tells long work every ten seconds where no line can be 
     report.syncProgress({ files: i, bytes: i, totalFiles: null, totalBytes: null, lagMs: null });
     await clock.advance(1000);
   }
-  assertEquals(log, ["e Syncing: 10 files, 10 B", "e Syncing: 20 files, 20 B"]);
+  assertEquals(log, ["e Syncing: 10 files, 10 B, 1 B/s", "e Syncing: 20 files, 20 B, 1 B/s"]);
 });
 
 Deno.test("ConsoleReport is silent about live work that keeps up", async () => {

@@ -21,6 +21,7 @@ import type {
 } from "../brain/report.ts";
 import { showPath } from "../core/path.ts";
 import { otherSide, type Problem, type ProblemReason, type Side } from "../core/problem.ts";
+import type { Pace } from "./rate_meter.ts";
 import { bytesText, countText, listText, oneLine, sampleText, spanText } from "./format.ts";
 
 /** Where a root is, as it is shown: a path, with its host before it where that is another one. */
@@ -51,12 +52,22 @@ export function scanLine({ side, dirs, entries }: ScanProgress): string {
 }
 
 /** How far the work is. */
-export function syncLine({ files, bytes, totalFiles, totalBytes, lagMs }: SyncProgress): string {
+export function syncLine(
+  { files, bytes, totalFiles, totalBytes, lagMs }: SyncProgress,
+  { bytesPerSecond, leftMs }: Pace = { bytesPerSecond: null, leftMs: null },
+): string {
   const fileText = totalFiles === null
     ? countText(files, "file")
     : `${files.toLocaleString("en")} of ${countText(totalFiles, "file")}`;
   const byteText = totalBytes === null ? bytesText(bytes) : `${bytesText(bytes)} of ${bytesText(totalBytes)}`;
-  return `Syncing: ${fileText}, ${byteText}${lagMs === null ? "" : `, ${spanText(lagMs)} behind`}`;
+  const parts = [
+    fileText,
+    byteText,
+    ...(bytesPerSecond === null ? [] : [`${bytesText(Math.round(bytesPerSecond))}/s`]),
+    ...(leftMs === null ? [] : [`${spanText(leftMs)} left`]),
+    ...(lagMs === null ? [] : [`${spanText(lagMs)} behind`]),
+  ];
+  return `Syncing: ${parts.join(", ")}`;
 }
 
 /** What a summary is told with. */

@@ -44,9 +44,14 @@ export interface RunRsyncOptions {
   readonly clock: Clock;
   /** Ends the run. */
   readonly signal: AbortSignal;
+  /** Called once it runs, with how to ask for how many bytes of content it has moved, about. */
+  readonly onStart?: (movedBytes: () => number) => void;
   /** For how long (next to) nothing may come through; null: for ever. */
   readonly patienceMs: number | null;
 }
+
+/** Content is read once and written once. */
+const PASSES = 2;
 
 /** What was told to end and does not is killed after this. */
 const END_MS = 5_000;
@@ -97,6 +102,7 @@ export async function runRsync(run: RsyncRun, options: RunRsyncOptions): Promise
     stdin: "null",
     stdout: "null",
   });
+  options.onStart?.(() => (movedBytes(child.pid) ?? 0) / PASSES);
   const ended = new AbortController();
   const end = () => {
     child.killAll("SIGTERM");
