@@ -15,15 +15,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "look.h"
 #include "trash.h"
 
-#define ENTRY_SIZE_MIN 70 /* bytes: id, path, STAT */
+#define ENTRY_SIZE_MIN 71 /* bytes: id, path, STAT, is_growing */
 
 struct holding { /* one supplied file, or one basis link */
   uint32_t id;
   int fd;           /* O_RDONLY of a supplied file; -1: a basis link */
   struct info info; /* when it was opened or linked */
   struct buf path;  /* of the live file, for a basis */
+  bool is_growing;  /* supplied: only its first info.size bytes count */
+  uint8_t digest[SHA256_SIZE]; /* of those */
 };
 
 struct batch {
@@ -124,6 +127,10 @@ static int open_batch_dir(const struct site *site, const char *area, const char 
   return fd;
 }
 
+static bool has_grown(const struct info *before, const struct info *now) {
+  return info_same_object(before, now) && now->size >= before->size;
+}
+
 /* Opens the file of an entry and compares it under the lease. DONE: `live` and `place` are open. */
 static struct result open_expected(const struct site *site, const struct supply_entry *e, struct place *place,
                                    struct live *live) {
@@ -134,11 +141,11 @@ static struct result open_expected(const struct site *site, const struct supply_
     result = result_of(e->id, errno == ENOENT ? ST_STALE : errno == EXDEV ? ST_MOUNT : ST_FAILED, errno);
   } else if (live->info.kind != KIND_FILE) {
     result.status = ST_STALE;
-  } else if (live_lease(live) < 0) {
+  } else if (live_lease(live) < 0 && !(errno == EBUSY && e->is_growing)) {
     result = result_of(e->id, errno == EBUSY ? ST_BUSY : ST_FAILED, errno);
   } else if (live->fd < 0) {
     result = result_of(e->id, ST_FAILED, EACCES);
-  } else if (!live_matches(live, &e->expected)) {
+  } else if (e->is_growing ? !has_grown(&e->expected.info, &live->info) : !live_matches(live, &e->expected)) {
     result.status = ST_STALE;
   }
   if (result.status == ST_DONE) return result;
@@ -155,14 +162,19 @@ static struct result supply_one(const struct site *site, int dir, const char *ba
   char name[16], target[64];
   snprintf(name, sizeof name, "%u", e->id);
   snprintf(target, sizeof target, "/proc/%ld/fd/%d", (long)getpid(), live.fd);
-  if (!live_is_intact(&live)) {
+  if (!e->is_growing && !live_is_intact(&live)) {
     result.status = ST_BUSY;
   } else if (symlinkat(target, dir, name) < 0) {
     result = result_of(e->id, ST_FAILED, errno);
   } else {
     if (live_is_leased(&live)) lease_drop(live.fd);
     result.info = live.info;
-    batch_add(site->replica, batch, (struct holding){.id = e->id, .fd = live.fd, .info = live.info});
+    struct holding holding = {.id = e->id, .fd = live.fd, .info = live.info, .is_growing = e->is_growing};
+    if (e->is_growing) {
+      holding.info = e->expected.info;
+      memcpy(holding.digest, e->digest, SHA256_SIZE);
+    }
+    batch_add(site->replica, batch, holding);
     live.fd = -1; /* the batch owns it now */
   }
   live_close(&live);
@@ -241,8 +253,23 @@ void supply_prepare(struct replica *r, const struct supply_request *q, struct bu
   run_each(r, q, answer, false);
 }
 
+/* The second read of a file that grows: whether its first bytes are still what they were. */
+static struct result release_growing(struct holding *h) {
+  struct result result = result_of(h->id, ST_STALE, 0);
+  uint8_t digest[SHA256_SIZE];
+  uint64_t size;
+  if (look_hash(h->fd, h->info.size, digest, &size) < 0 || info_at(h->fd, "", &result.info) < 0)
+    result = result_of(h->id, ST_FAILED, errno);
+  else if (size == h->info.size && !memcmp(digest, h->digest, SHA256_SIZE) && has_grown(&h->info, &result.info))
+    result.status = ST_DONE;
+  close_fd(h->fd);
+  h->fd = -1;
+  return result;
+}
+
 /* Whether a supplied file is what was opened, and nobody writes to it. */
 static struct result release_supplied(struct holding *h) {
+  if (h->is_growing) return release_growing(h);
   struct result result = result_of(h->id, ST_DONE, 0);
   enum lease lease = lease_take(h->fd);
   if (info_at(h->fd, "", &result.info) < 0) result = result_of(h->id, ST_FAILED, errno);
@@ -322,6 +349,8 @@ bool supply_parse(struct reader *r, struct supply_request *q) {
     struct supply_entry *e = &q->entries[i];
     *e = (struct supply_entry){.id = get_u32(r), .path = get_bytes16(r), .expected = {.kind = KIND_FILE}};
     get_info(r, &e->expected.info);
+    e->is_growing = get_u8(r) == 1;
+    for (size_t at = 0; e->is_growing && at < SHA256_SIZE; at++) e->digest[at] = get_u8(r);
   }
   return !r->bad && r->at == r->end;
 }

@@ -6,6 +6,7 @@
 #define PSYNC_APPLY_SUPPLY_H
 
 #include "live.h"
+#include "sha256.h"
 #include "site.h"
 
 #define SUPPLY_MAX 16384 /* entries of one request */
@@ -14,6 +15,8 @@ struct supply_entry {
   uint32_t id;
   struct bytes path;
   struct expected expected;
+  bool is_growing; /* it may have grown, and be written to: its first bytes count */
+  uint8_t digest[SHA256_SIZE]; /* of expected.info.size bytes */
 };
 
 struct supply_request {

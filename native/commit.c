@@ -102,7 +102,8 @@ static void stage_one(struct work *w, bool many) {
   struct transition *op = w->op;
   struct attrs attrs = attrs_of_successor(w);
   unsigned how = (many ? STAGE_MANY : 0) | (op->expected.kind == KIND_NONE ? STAGE_NEW : 0);
-  int staged = op->from_batch ? stage_take(w->site, op->batch, op->id, &attrs, many, &op->staged)
+  struct arrived arrived = {op->batch, op->id, op->size};
+  int staged = op->from_batch ? stage_take(w->site, &arrived, &attrs, many, &op->staged)
                               : stage_content(w->site, op->content, &attrs, how, &op->staged);
   if (staged == 0) return;
   outcome_fail(w, "stage");

@@ -35,6 +35,7 @@ struct transition {
   bool from_batch;
   struct bytes content, target, batch;
   uint32_t id;
+  uint64_t size; /* of what is in the batch, UINT64_MAX: any */
   struct staged staged;
   struct outcome out;
 };

@@ -34,6 +34,7 @@ static bool read_source(struct reader *r, struct transition *op) {
   }
   op->batch = get_bytes16(r);
   op->id = get_u32(r);
+  op->size = get_u64(r);
   return site_name_is_plain(op->batch);
 }
 

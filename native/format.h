@@ -30,7 +30,7 @@
 #ifndef PSYNC_FORMAT_H
 #define PSYNC_FORMAT_H
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION 2
 #define RECORD_MAX (16u << 20)
 #define STAT_SIZE 64
 
@@ -123,13 +123,18 @@ enum kind {
 /* Looks. body: u32 content_limit, u8 flags LOOK_*, u32 count, count * path. Answered by A_LOOKED. */
 #define A_LOOK 0x13 /* at most 65,536 paths; content that does not fit into one record is left out */
 #define LOOK_DIGEST 1 /* digests also of files above content_limit */
+#define LOOK_GROWING 2 /* of a file that only grew meanwhile, what it held when the look began (LOOKED_PREFIX) */
+#define LOOK_OPEN 4    /* with LOOK_GROWING: also of one that somebody has open to append */
 /* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP.
  * Answered by A_COMMITTED. */
 #define A_COMMIT 0x14 /* at most 16,384 OPs. Labels and batches: [A-Za-z0-9._-], not first '.', 1..100 bytes */
-/* body: bytes16 batch, u32 count, count * (u32 id, path, STAT expected). Opens each file, and
- * makes .psync/supply/<batch>/<id> -> /proc/<pid>/fd/<n>. Answered by A_RESULTS. */
+/* body: bytes16 batch, u32 count, count * FILE. Opens each file, and makes
+ * .psync/supply/<batch>/<id> -> /proc/<pid>/fd/<n>. Answered by A_RESULTS.
+ * FILE: u32 id, path, STAT expected, u8 is_growing; is_growing 1: 32 bytes, the digest of the first
+ * STAT.size bytes. Such a file may have grown since and may be open for writing: A_RELEASE says DONE
+ * where those bytes are still what they were. Without a meaning to A_PREPARE. */
 #define A_SUPPLY 0x15
-/* body: bytes16 batch, u32 count, count * (u32 id, path, STAT expected). Makes
+/* body: bytes16 batch, u32 count, count * FILE. Makes
  * .psync/stage/<batch> and .psync/basis/<batch>, links each live file that is still as expected to
  * .psync/basis/<batch>/<id> under the lease. Answered by A_RESULTS with the STAT after the link. */
 #define A_PREPARE 0x16
@@ -174,7 +179,8 @@ enum kind {
  *     EXPECTED
  *     then by op:
  *       OP_PUT_FILE:   META, u8 source (0 inline, 1 staged); inline: bytes32 content;
- *                      staged: bytes16 batch, u32 id (the file .psync/stage/<batch>/<id>)
+ *                      staged: bytes16 batch, u32 id (the file .psync/stage/<batch>/<id>), u64 size
+ *                      (what is longer is cut; what is shorter is ST_GONE; 2^64-1: any)
  *       OP_PUT_DIR:    META
  *       OP_PUT_LINK:   META, bytes16 target
  *       OP_REMOVE:     nothing
@@ -228,11 +234,13 @@ enum status {
 /* body: u32 count, count * LOOKED.
  * LOOKED: u8 status (ST_DONE present, ST_ABSENT, ST_ORPHAN, ST_BUSY, ST_FAILED, ST_MOUNT,
  * ST_REFUSED, ST_GUARD: the root is another one), i32 errno; then, where DONE or BUSY: STAT, bytes16 target, u8 what (bit 0: digest
- * follows: 32 bytes; bit 1: content follows: bytes32). Special files are DONE with their kind and
- * are never opened. */
+ * follows: 32 bytes; bit 1: content follows: bytes32; bit 2: the file only grows, by writers that
+ * append alone or that come and go: this is what STAT says it held, and it may be longer now). Special
+ * files are DONE with their kind and are never opened. */
 #define A_LOOKED 0x92
 #define LOOKED_DIGEST 1
 #define LOOKED_CONTENT 2
+#define LOOKED_PREFIX 4
 /* body: u32 count, count * (u8 status, i32 errno, u8 masked, STAT after, bytes16 kept (below
  * .psync/trash/; empty: nothing), bytes16 step (the name of the step that failed; empty)). */
 #define A_COMMITTED 0x93

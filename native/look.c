@@ -12,6 +12,7 @@
 
 #include "live.h"
 #include "sha256.h"
+#include "writers.h"
 
 #define LOOK_TRIES 2           /* reads of a file that changes */
 #define LOOK_YOUNG_TRIES 3     /* looks at a file whose stamp stays young */
@@ -26,7 +27,7 @@ struct looked {
   struct info info;
   char *target;
   size_t target_len;
-  bool has_digest, has_content;
+  bool has_digest, has_content, is_prefix;
   uint8_t digest[SHA256_SIZE];
   uint8_t *content;
 };
@@ -81,13 +82,13 @@ static int read_small(struct live *live, struct looked *l) {
   return 1;
 }
 
-static int hash_stream(int fd, uint8_t digest[SHA256_SIZE], uint64_t *size) {
+int look_hash(int fd, uint64_t limit, uint8_t digest[SHA256_SIZE], uint64_t *size) {
   struct sha256 hash;
   uint8_t *piece = must_alloc(HASH_PIECE);
   sha256_begin(&hash);
   ssize_t n;
   *size = 0;
-  while ((n = pread(fd, piece, HASH_PIECE, (off_t)*size)) != 0) {
+  while ((n = pread(fd, piece, limit - *size < HASH_PIECE ? limit - *size : HASH_PIECE, (off_t)*size)) != 0) {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) break;
     sha256_add(&hash, piece, (size_t)n);
@@ -108,7 +109,7 @@ static int read_large(struct live *live, struct looked *l) {
   if (live_is_leased(live)) lease_drop(live->fd);
   bool was_leased = live_is_leased(live);
   uint64_t size;
-  if (hash_stream(live->fd, l->digest, &size) < 0) return -1;
+  if (look_hash(live->fd, UINT64_MAX, l->digest, &size) < 0) return -1;
   live->lease = was_leased ? lease_take(live->fd) : LEASE_NONE;
   if (live_refresh(live) < 0) return -1;
   if (live->lease == LEASE_BUSY || size != before.size || !info_same_stamp(&before, &live->info)) return 0;
@@ -127,9 +128,53 @@ static int look_content(struct live *live, const struct look_request *request, s
   return live_is_intact(live);
 }
 
+/* Reads the first `size` bytes twice. Returns 1 where both are the same, 0, or -1 with errno. */
+static int read_twice(int fd, size_t size, struct looked *l) {
+  uint8_t *again = NULL;
+  ssize_t first = read_content(fd, size, &l->content);
+  ssize_t second = first < 0 ? -1 : read_content(fd, size, &again);
+  bool same = second >= 0 && (size_t)first >= size && (size_t)second >= size && !memcmp(l->content, again, size);
+  free(again);
+  if (second < 0) return -1;
+  if (!same) return 0;
+  struct sha256 hash;
+  sha256_begin(&hash);
+  sha256_add(&hash, l->content, size);
+  sha256_end(&hash, l->digest);
+  l->has_digest = l->has_content = true;
+  return 1;
+}
+
+/* What a file that somebody writes to held when this began, if all that is done to it is to append:
+ * nobody has it open for anything else, and a second read shows the same bytes. A large one is read
+ * once here, and again when it was sent (A_RELEASE). As read_small. */
+static int look_prefix(struct live *live, const struct look_request *request, struct looked *l) {
+  free(l->content);
+  l->content = NULL;
+  l->has_content = l->has_digest = false;
+  if (live->fd < 0 || live_refresh(live) < 0) return -1;
+  struct info before = live->info;
+  if (!writers_append(live->fd)) return 0;
+  uint32_t limit = request->content_limit < LOOK_CONTENT_MAX ? request->content_limit : LOOK_CONTENT_MAX;
+  uint64_t size = before.size;
+  int result = size <= limit ? read_twice(live->fd, size, l) : look_hash(live->fd, size, l->digest, &size);
+  if (result < 0 || (before.size <= limit && result == 0)) return result;
+  l->has_digest = true;
+  if (live_refresh(live) < 0) return -1;
+  if (size < before.size || !info_same_object(&before, &live->info) || live->info.size < before.size) return 0;
+  live->info = before;
+  l->is_prefix = true;
+  return 1;
+}
+
 static void look_file(struct live *live, const struct look_request *request, struct looked *l) {
   int leased = live_lease(live);
   int result = leased < 0 ? -1 : look_content(live, request, l);
+  bool is_written = result == 0 || (leased < 0 && errno == EBUSY && request->open);
+  if (is_written && request->growing) {
+    result = look_prefix(live, request, l);
+    if (result < 0) errno = EBUSY; /* that cannot be told, but this can */
+  }
   int err = errno;
   l->info = live->info;
   l->has_changed = result == 0;
@@ -173,7 +218,7 @@ static void look_place(const struct site *site, const struct place *place, const
   int young = 0;
   for (int tries = 1;; tries++) {
     look_once(site, place, request, l);
-    bool is_file = l->status == ST_DONE && l->info.kind == KIND_FILE;
+    bool is_file = l->status == ST_DONE && l->info.kind == KIND_FILE && !l->is_prefix;
     if (l->has_changed && tries < LOOK_TRIES) continue;
     if (!is_file || !site_stamp_is_young(site->replica, &l->info) || young++ == LOOK_YOUNG_TRIES) break;
     nanosleep(&(struct timespec){.tv_nsec = LOOK_PAUSE_NS}, NULL);
@@ -210,7 +255,8 @@ static void write_looked(const struct looked *l, struct buf *answer) {
   bool digest = done && l->has_digest, content = done && l->has_content;
   buf_info(answer, &l->info);
   buf_bytes16(answer, l->target, l->target_len);
-  buf_u8(answer, (uint8_t)((digest ? LOOKED_DIGEST : 0) | (content ? LOOKED_CONTENT : 0)));
+  buf_u8(answer, (uint8_t)((digest ? LOOKED_DIGEST : 0) | (content ? LOOKED_CONTENT : 0) |
+                            (l->is_prefix ? LOOKED_PREFIX : 0)));
   if (digest) buf_put(answer, l->digest, SHA256_SIZE);
   if (content) buf_bytes32(answer, l->content, l->info.size);
 }
@@ -234,8 +280,10 @@ bool look_parse(struct reader *r, struct look_request *request) {
   *request = (struct look_request){.content_limit = get_u32(r)};
   uint8_t flags = get_u8(r);
   request->digests = flags & LOOK_DIGEST;
+  request->growing = flags & LOOK_GROWING;
+  request->open = flags & LOOK_OPEN;
   uint32_t count = get_u32(r);
-  if (r->bad || (flags & ~LOOK_DIGEST) || count > LOOK_MAX || count > (size_t)(r->end - r->at) / 2) return false;
+  if (r->bad || (flags & ~(LOOK_DIGEST | LOOK_GROWING | LOOK_OPEN)) || count > LOOK_MAX || count > (size_t)(r->end - r->at) / 2) return false;
   request->paths = must_alloc(count * sizeof *request->paths);
   request->count = count;
   for (uint32_t i = 0; i < count; i++) request->paths[i] = get_bytes16(r);

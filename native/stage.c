@@ -101,19 +101,24 @@ fail:
   return -1;
 }
 
-int stage_take(struct site *site, struct bytes batch, uint32_t id, const struct attrs *attrs, bool many,
+int stage_take(struct site *site, const struct arrived *arrived, const struct attrs *attrs, bool many,
                struct staged *out) {
+  struct bytes batch = arrived->batch;
   char path[PLAIN_NAME_MAX + 16];
   *out = STAGED_NONE;
-  snprintf(path, sizeof path, "%.*s/%u", (int)batch.len, (const char *)batch.data, id);
-  int fd = open_beneath(site->stage, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0);
+  snprintf(path, sizeof path, "%.*s/%u", (int)batch.len, (const char *)batch.data, arrived->id);
+  int fd = open_beneath(site->stage, path, O_RDWR | O_NONBLOCK | O_NOCTTY, 0);
   struct info info;
-  if (fd < 0 || info_at(fd, "", &info) < 0 || info.kind != KIND_FILE || info.nlink != 1) {
-    bool is_gone = fd >= 0 || errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO;
+  bool is_cut = arrived->size != UINT64_MAX;
+  if (fd < 0 || info_at(fd, "", &info) < 0 || info.kind != KIND_FILE || info.nlink != 1 ||
+      (is_cut && info.size < arrived->size)) {
+    bool is_gone = fd >= 0 || errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ENXIO ||
+                   errno == EISDIR;
     close_fd(fd);
     if (is_gone) errno = ENODATA;
     return -1;
   }
+  if (is_cut && info.size > arrived->size && ftruncate(fd, (off_t)arrived->size) < 0) goto fail;
   if (attrs_set(fd, KIND_FILE, attrs, site->replica->is_root_user) < 0) goto fail;
   if (stage_identify(site, fd, attrs, out) < 0 || renameat(site->stage, path, site->stage, out->name) < 0) goto fail;
   if (stage_settle(site, fd, many, out) == 0) return 0;

@@ -31,9 +31,15 @@ struct staged {
 
 /* A file with this content; `how`: a sum of STAGE_*. */
 int stage_content(struct site *site, struct bytes content, const struct attrs *attrs, unsigned how, struct staged *out);
-/* Takes .psync/stage/<batch>/<id> that rsync wrote. ENODATA: it is not there, or is not what rsync
- * would have made (one regular file with one name). */
-int stage_take(struct site *site, struct bytes batch, uint32_t id, const struct attrs *attrs, bool many,
+/* A file that rsync wrote: .psync/stage/<batch>/<id>, of which `size` bytes are wanted. */
+struct arrived {
+  struct bytes batch;
+  uint32_t id;
+  uint64_t size; /* what is longer is cut; UINT64_MAX: any */
+};
+/* Takes it. ENODATA: it is not there, is too short, or is not what rsync would have made (one regular
+ * file with one name). */
+int stage_take(struct site *site, const struct arrived *arrived, const struct attrs *attrs, bool many,
                struct staged *out);
 int stage_dir(struct site *site, const struct attrs *attrs, struct staged *out);
 int stage_link(struct site *site, struct bytes target, const struct attrs *attrs, struct staged *out);

@@ -9,7 +9,8 @@
  * @module
  */
 import { PsyncError } from "../base/errors.ts";
-import type { Stamp } from "../core/entry.ts";
+import type { SupplyRequest } from "../core/endpoint.ts";
+import { growingStamp, type Stamp } from "../core/entry.ts";
 import type { RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { Step } from "../core/reconcile.ts";
@@ -17,6 +18,7 @@ import type { Expected, TransitionResult } from "../core/transition.ts";
 import type { RsyncOutcome } from "../transfer/rsync.ts";
 import { Attempts } from "./attempts.ts";
 import type { PairContext } from "./context.ts";
+import { keepsChanging } from "./growing.ts";
 import type { News } from "./news.ts";
 import { Room } from "./room.ts";
 
@@ -146,7 +148,7 @@ export class BulkLane {
   async #transferDoubtful(side: Side, want: BulkWant): Promise<void> {
     const { [want.from]: source } = this.#context.endpoints;
     const batch = this.#newBatch();
-    const [supplied] = await source.supply(batch, [{ id: 0, path: want.path, stamp: stampOf(want) }]);
+    const [supplied] = await source.supply(batch, [this.#supplyOf(want, 0)]);
     await source.release(batch);
     const bytes = Math.min(sizeOf(want), supplied?.diskBytes ?? 0);
     let refusal: TransitionResult | null = null;
@@ -175,7 +177,7 @@ export class BulkLane {
     const batch = this.#newBatch();
     const from = wants[0]!.from;
     const { [from]: source, [otherSide(from)]: target } = this.#context.endpoints;
-    const requests = wants.map((want, id) => ({ id, path: want.path, stamp: stampOf(want) }));
+    const requests = wants.map((want, id) => this.#supplyOf(want, id));
     const supplied = new Set(
       (await source.supply(batch, requests)).filter((r) => r.kind === "supplied").map((r) => r.id),
     );
@@ -196,6 +198,14 @@ export class BulkLane {
     for (const { id, stamp } of stamps) this.#renewStamp(wants[id], stamp);
     // WHY not before: until its basis link is gone and recorded, an untouched file looks edited.
     for (const answer of refused) answer();
+  }
+
+  /** A file that is changed whenever we come may have grown since it was read. */
+  #supplyOf(want: BulkWant, id: number): SupplyRequest {
+    const digest = want.step.entry.kind === "file" ? want.step.entry.digest : null;
+    const mayGrow = digest !== null && keepsChanging(this.#context, want.path);
+    const stamp = mayGrow ? growingStamp(stampOf(want)) : stampOf(want);
+    return { id, path: want.path, stamp, digest };
   }
 
   #patienceMs(wants: readonly BulkWant[]): number {

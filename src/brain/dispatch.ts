@@ -9,14 +9,13 @@
 import { logger } from "../base/log.ts";
 import type { ArchiveRow } from "../core/archive.ts";
 import { sameObject, type Stamp } from "../core/entry.ts";
-import { expectedOfView } from "../core/expected.ts";
 import { ancestorsOf, isBelow, type RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { Step as DecidedStep } from "../core/reconcile.ts";
-import type { Content, Expected, Transition } from "../core/transition.ts";
 import type { BulkLane } from "./bulk.ts";
 import type { PairContext } from "./context.ts";
 import { liveSince, type News, type Sighting } from "./news.ts";
+import { growingLooks } from "./growing.ts";
 import { dispatchMove } from "./move_task.ts";
 import { objectKey } from "./moves.ts";
 import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLook, type Views } from "./plan.ts";
@@ -27,8 +26,9 @@ import { countChanges } from "./count_changes.ts";
 import { displaceDirectory } from "./displace.ts";
 import { isNeeded, reviveParents } from "./revive.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
+import { expectedAt, taskConflict, transitionOf } from "./step_transition.ts";
 import { isAsArchived } from "./view.ts";
-import { blockedProblem, hasRecordedParent, lookAtParent, Task, type TaskConflict } from "./task.ts";
+import { blockedProblem, hasRecordedParent, lookAtParent, Task } from "./task.ts";
 
 const SIDES = ["left", "right"] as const;
 
@@ -133,11 +133,15 @@ export class Dispatcher {
    * A path that is listed or waits was not carried out when it was planned, so the side without news
    * may hold what the archive does not know: it is decided from a look at both.
    */
-  #lookAtOther({ path, left, right }: News): Plan | null {
+  #lookAtOther(news: News): Plan | null {
+    const { path, left, right } = news;
     const { retry, status } = this.#context;
-    if ((left !== null && right !== null) || !(status.problems.has(path) || retry.has(path))) return null;
-    const side = left === null ? "left" : "right";
-    return { kind: "look", looks: [{ path, side, content: true, digest: false, sizeBytes: 0 }] };
+    if (!status.problems.has(path) && !retry.has(path)) return null;
+    const looks = growingLooks(this.#context, news);
+    if (left === null || right === null) {
+      looks.push({ path, side: left === null ? "left" : "right", content: true, digest: false, sizeBytes: 0 });
+    }
+    return looks.length === 0 ? null : { kind: "look", looks };
   }
 
   #isOpened(path: RelPath): boolean {
@@ -441,46 +445,4 @@ export function stampsOf(news: News, row: ArchiveRow | null): Record<Side, Stamp
     return seen?.kind === "present" ? seen.stamp : row?.[side] ?? null;
   };
   return { left: of("left"), right: of("right") };
-}
-
-/** A blocked side is never changed: planned for, it would be a fault of ours. */
-function expectedAt(views: Views, row: ArchiveRow | null, side: Side): Expected {
-  const expected = expectedOfView(views[side], { row, side });
-  if (expected === null) throw new Error(`Cannot change the ${side} side: it is blocked`);
-  return expected;
-}
-
-function taskConflict(change: Change, { isCrash }: { readonly isCrash: boolean }): TaskConflict | null {
-  const clash = change.clash;
-  if (clash === null || clash.loser === null) return null;
-  if (isCrash) return { loser: clash.loser, why: "rolled-back" };
-  return { loser: clash.loser, why: clash.why === "first-sync" ? "both-created" : "both-changed" };
-}
-
-function transitionOf(news: News, step: DecidedStep, expected: Expected): Transition | null {
-  const path = news.path;
-  switch (step.kind) {
-    case "keep":
-      return null;
-    case "remove":
-      return { kind: "remove", path, expected, disposal: step.disposal, force: false };
-    case "meta":
-      return { kind: "meta", path, expected, entry: step.entry };
-    case "put":
-      return {
-        kind: "put",
-        path,
-        expected,
-        entry: step.entry,
-        content: contentOf(news, step),
-        disposal: step.disposal,
-      };
-  }
-}
-
-function contentOf(news: News, step: Extract<DecidedStep, { kind: "put" }>): Content | null {
-  if (step.entry.kind !== "file") return null;
-  const seen = news[step.from]?.observation;
-  const bytes = seen?.kind === "present" ? seen.content : null;
-  return { kind: "inline", bytes: bytes ?? new Uint8Array(0) };
 }

@@ -36,6 +36,8 @@ export interface WantedLook {
   /** Whether the content of a small file is wanted. */
   readonly content: boolean;
   readonly digest: boolean;
+  /** Whether a file that somebody appends to may be shown as it was for a moment. */
+  readonly growing?: boolean;
   /** How much content is expected, for the size of the batch. */
   readonly sizeBytes: number;
 }
@@ -99,7 +101,7 @@ export class LookLane {
     let bytes = 0;
     let limit = CONTENT_MIN_BYTES;
     for (let next = this.#queue.peek(); next !== undefined && batch.length < BATCH_PATHS; next = this.#queue.peek()) {
-      if (next.content !== first.content || next.digest !== first.digest) break;
+      if (next.content !== first.content || next.digest !== first.digest || next.growing !== first.growing) break;
       limit = next.content ? Math.max(limit, next.sizeBytes) : limit;
       const isTooMuch = bytes + next.sizeBytes > BATCH_BYTES || (batch.length + 1) * limit > BATCH_WORST_BYTES;
       if (batch.length > 0 && next.content && isTooMuch) break;
@@ -125,6 +127,7 @@ export class LookLane {
     const options: LookOptions = {
       contentLimitBytes: first.content ? Math.min(INLINE_LIMIT_BYTES, Math.max(CONTENT_MIN_BYTES, expected)) : 0,
       digests: first.digest,
+      growing: first.growing ?? false,
     };
     try {
       const seen = await this.#context.endpoints[this.#side].look(batch.map(({ path }) => path), options);

@@ -29,6 +29,7 @@ import { RecentMoves } from "./recent_moves.ts";
 import { RetryList } from "./retry.ts";
 import { examineEpoch, noteBoots, Recovery } from "./rolled_back.ts";
 import { Scanner } from "./scan.ts";
+import { keepsChanging } from "./growing.ts";
 import { lookAgain } from "./task.ts";
 import { TrashKeeper } from "./trash_keeper.ts";
 
@@ -176,7 +177,7 @@ export class Pair {
     const { clock, endpoints, archive, status, report, ignore, offsetNs, settings } = this.#options;
     const wake = () => this.#awake();
     const retry = new RetryList(clock, (paths) => {
-      for (const path of paths) lookAgain(this.#context, path, SIDES);
+      for (const path of paths) lookAgain(this.#context, path, SIDES, { growing: keepsChanging(this.#context, path) });
     });
     const base = { clock, endpoints, archive, status, report, ignore, offsetNs, settings };
     const context = {

@@ -182,10 +182,15 @@ export function recordConflict(
  * Looks at a path again on the sides given; what is seen comes back as news, of all sides at once:
  * each alone would be planned against an archive that the other one no longer equals.
  */
-export function lookAgain(context: PairContext, path: RelPath, sides: readonly Side[]): void {
+export function lookAgain(
+  context: PairContext,
+  path: RelPath,
+  sides: readonly Side[],
+  { growing = false } = {},
+): void {
   const seen: { side: Side; observation: Observation }[] = [];
   for (const side of sides) {
-    context.looks[side].want({ path, content: true, digest: false, sizeBytes: 0 }, (observation) => {
+    context.looks[side].want({ path, content: true, digest: growing, growing, sizeBytes: 0 }, (observation) => {
       seen.push({ side, observation });
       if (seen.length < sides.length) return;
       for (const each of seen) context.board.add(each.side, each.observation, { isLive: false });

@@ -114,11 +114,14 @@ export interface Move {
   readonly to: RelPath;
 }
 
-/** A file that the brain wants rsync to send: it must still be `expected`. */
+/** A file that the brain wants rsync to send: it must still be what `stamp` says. */
 export interface SupplyRequest {
   readonly id: number;
   readonly path: RelPath;
+  /** One of a file that grows (core/entry.ts): it may have grown since, and its first bytes count. */
   readonly stamp: Stamp;
+  /** Of the content, where the stamp is such a one. */
+  readonly digest: string | null;
 }
 
 /** Whether each file of a supply was still as expected, by id. */
@@ -149,6 +152,11 @@ export interface LookOptions {
   readonly contentLimitBytes: number;
   /** Whether the digest of larger files is computed as well. */
   readonly digests: boolean;
+  /**
+   * Whether a file to which somebody appends, without having it open for long, is shown as it was for a
+   * moment, with the stamp of a file that grows. One that was busy for ten seconds is in any case.
+   */
+  readonly growing?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -58,6 +58,19 @@ export interface Stamp {
   readonly ctimeNs: bigint;
 }
 
+/**
+ * The stamp of a file that grows: what it held for a moment was read while somebody had it open to
+ * append. No ctime: no look at what is there ever equals it, so it stands for no later state.
+ */
+export function growingStamp(stamp: Stamp): Stamp {
+  return { ...stamp, ctimeNs: 0n };
+}
+
+/** Whether a stamp is one of a file that grows. */
+export function isGrowing(stamp: Stamp): boolean {
+  return stamp.ctimeNs === 0n && stamp.sizeBytes >= 0;
+}
+
 /** Whether two stamps of one replica prove that nothing happened; `kind` is that of the entry. */
 export function sameStamp(kind: Entry["kind"], a: Stamp, b: Stamp): boolean {
   if (a.inode !== b.inode || a.birthNs !== b.birthNs) return false;

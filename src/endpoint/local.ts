@@ -37,7 +37,7 @@ import { factsOf, rsyncVersion } from "../replica/facts.ts";
 import { hostCheckup, watchLimit } from "../replica/host_checkup.ts";
 import { KnownStamps } from "../replica/known_stamps.ts";
 import { type Listed, Lister } from "../replica/lister.ts";
-import { Looker, OwnerNaming } from "../replica/looker.ts";
+import { Looker, OwnerNaming, type Sighting } from "../replica/looker.ts";
 import { STATUS } from "../replica/native_format.ts";
 import { findProgram } from "../replica/programs.ts";
 import { Owners } from "../replica/owners.ts";
@@ -172,9 +172,23 @@ export class LocalEndpoint implements Endpoint {
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
     this.#parts.reporter.looking(paths);
-    const sightings = await orAborted(this.#parts.looker.look(paths, options), options.signal);
+    const sightings = await orAborted(this.#look(paths, options), options.signal);
     for (const sighting of sightings) this.#parts.reporter.remember(sighting);
     return sightings.map(({ observation }) => this.#hideExcluded(observation));
+  }
+
+  /** What somebody appends to for long is shown as it grows. */
+  async #look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Sighting[]> {
+    const { looker, reporter } = this.#parts;
+    const asked = { ...options, growing: options.growing === true ? "closed" as const : null };
+    const open = new Set(paths.filter((path) => reporter.isLongBusy(path)));
+    if (open.size === 0) return await looker.look(paths, asked);
+    const [opened, rest] = await Promise.all([
+      looker.look([...open], { ...options, growing: "open" }),
+      looker.look(paths.filter((path) => !open.has(path)), asked),
+    ]);
+    const found = new Map([...opened, ...rest].map((sighting) => [sighting.observation.path, sighting]));
+    return paths.map((path) => found.get(path)!);
   }
 
   /** What is excluded for its kind, where it took the place of something that is not. */

@@ -117,13 +117,13 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
-    const { contentLimitBytes, digests, signal } = options;
+    const { contentLimitBytes, digests, growing = false, signal } = options;
     const bytesOf = (path: RelPath) =>
       Math.max(pathBytes(path), contentLimitBytes * (QUESTION_MAX_BYTES / LOOKED_CONTENT_MAX_BYTES));
     return await this.#inPieces(paths, { bytesOf, maxBytes: QUESTION_MAX_BYTES }, async (items) => {
       const { items: answers } = await this.#caller.call(
         "look",
-        { head: { contentLimitBytes, digests }, items },
+        { head: { contentLimitBytes, digests, growing }, items },
         { signal },
       );
       requireAnswers(answers.map((answer) => answer.path), items);

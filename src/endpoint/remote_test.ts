@@ -14,7 +14,7 @@ import { PROTOCOL_HASH } from "../wire/message.ts";
 import { type Peer, RemoteEndpoint } from "./remote.ts";
 import { serveEndpoint, type ServeOptions } from "./serve.ts";
 
-const LOOK = { contentLimitBytes: 0, digests: false };
+const LOOK = { contentLimitBytes: 0, digests: false, growing: false };
 
 /** A remote endpoint in front of `local`, both in this process. */
 async function connect(
@@ -58,7 +58,11 @@ Deno.test("every method goes through, with its arguments and its answer", async 
   assertEquals(await remote.commit({ transitions: [remove] }), [
     { kind: "done", ended: 3, stamp: null, kept: null, masked: false },
   ]);
-  assertEquals(await remote.supply("b1", [{ id: 7, path, stamp }]), [{ id: 7, kind: "supplied", diskBytes: 0 }]);
+  assertEquals(await remote.supply("b1", [{ id: 7, path, stamp, digest: null }]), [{
+    id: 7,
+    kind: "supplied",
+    diskBytes: 0,
+  }]);
   assertEquals(await remote.prepare("b1", [{ id: 8, path, expected }]), [{ id: 8, stamp: null }]);
   assertEquals(await remote.release("b1"), { stable: [1, 2], stamps: [{ id: 3, stamp: null }] });
   assertEquals(await remote.adopt(marks), { kept: ["2.conflict/found/x"] });
@@ -69,7 +73,7 @@ Deno.test("every method goes through, with its arguments and its answer", async 
     { name: "list", what: [path] },
     { name: "look", what: { paths: [path, ROOT], options: LOOK } },
     { name: "commit", what: [remove] },
-    { name: "supply", what: { batch: "b1", requests: [{ id: 7, path, stamp }] } },
+    { name: "supply", what: { batch: "b1", requests: [{ id: 7, path, stamp, digest: null }] } },
     { name: "prepare", what: { batch: "b1", requests: [{ id: 8, path, expected }] } },
     { name: "release", what: "b1" },
     { name: "adopt", what: marks },
@@ -303,7 +307,7 @@ Deno.test("ids that were not asked for, or twice, are a protocol error", async (
     const local = new FakeEndpoint();
     local.supply = () => Promise.resolve(ids.map((id) => ({ id, kind: "supplied" as const, diskBytes: 0 })));
     const { remote, serving } = await connect(local);
-    await assertRejects(() => remote.supply("b", [{ id: 1, path: a, stamp }]), ProtocolError);
+    await assertRejects(() => remote.supply("b", [{ id: 1, path: a, stamp, digest: null }]), ProtocolError);
     await remote[Symbol.asyncDispose]();
     await serving;
   }

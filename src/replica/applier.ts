@@ -51,6 +51,7 @@ export interface ApplierOptions {
 export interface RawLook {
   readonly contentLimitBytes: number;
   readonly digests: boolean;
+  readonly growing?: "closed" | "open" | null;
   readonly paths: readonly RelPath[];
 }
 

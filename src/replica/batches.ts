@@ -8,6 +8,7 @@
  */
 import { SafetyHaltError } from "../base/errors.ts";
 import type { BasisRequest, BasisResult, SupplyRequest, SupplyResult } from "../core/endpoint.ts";
+import { isGrowing } from "../core/entry.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Applier } from "./applier.ts";
 import { statOfStamp } from "./committer.ts";
@@ -44,7 +45,12 @@ export class Batches {
 
   /** Opens files for rsync to send; one result for each, in order. */
   async supply(batch: string, requests: readonly SupplyRequest[]): Promise<SupplyResult[]> {
-    const files = requests.map(({ id, path, stamp }) => ({ id, path, stat: statOfStamp(KIND.file, stamp) }));
+    const files = requests.map(({ id, path, stamp, digest }) => ({
+      id,
+      path,
+      stat: statOfStamp(KIND.file, stamp),
+      growing: isGrowing(stamp) ? digest : null,
+    }));
     this.#remember(batch, { kind: "supply", paths: pathsById(requests) });
     const results = byId(await this.#parts.applier.supply({ batch, files }));
     return await Promise.all(requests.map(async ({ id }) => {

@@ -82,7 +82,9 @@ function metaOfLive(entry: Entry, numbersOf: NumbersOf): RawMeta {
 
 function rawSource(put: PutTransition): RawSource {
   if (put.content === null) throw new ProtocolError("Cannot put a file: no content was given");
-  return put.content;
+  // What was read of a file that grew meanwhile may be more than what was decided on.
+  if (put.content.kind === "inline" || put.entry.kind !== "file") return put.content;
+  return { ...put.content, sizeBytes: put.entry.sizeBytes };
 }
 
 const DISPOSALS: Readonly<Record<Disposal, number>> = DISPOSE;

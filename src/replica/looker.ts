@@ -32,6 +32,8 @@ export interface Sighting {
 export interface SightOptions {
   readonly contentLimitBytes: number;
   readonly digests: boolean;
+  /** Which file that only grows is shown as it was for a moment: one that nobody has open for long, or any. */
+  readonly growing?: "closed" | "open" | null;
 }
 
 /** Names owners where they are compared. */

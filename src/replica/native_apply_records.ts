@@ -44,8 +44,11 @@ const A_SPACE = 0x96;
 const A_TRASHED = 0x97;
 
 const LOOK_DIGEST = 1;
+const LOOK_GROWING = 2;
+const LOOK_OPEN = 4;
 const LOOKED_DIGEST = 1;
 const LOOKED_CONTENT = 2;
+const LOOKED_PREFIX = 4;
 const DIGEST_BYTES = 32;
 
 /** META: a number that means "leave it as it is". */
@@ -100,7 +103,13 @@ export interface RawMeta {
 /** Where a file's content comes from. */
 export type RawSource =
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
-  | { readonly kind: "staged"; readonly batch: string; readonly id: number };
+  | {
+    readonly kind: "staged";
+    readonly batch: string;
+    readonly id: number;
+    /** How much of it is wanted; left out: all. */
+    readonly sizeBytes?: number;
+  };
 
 interface RawOpBase {
   readonly path: RelPath;
@@ -123,6 +132,8 @@ export interface RawFile {
   readonly id: number;
   readonly path: RelPath;
   readonly stat: RawStat;
+  /** Supplied though it may have grown: the digest of its first `stat.sizeBytes`, as hex. */
+  readonly growing?: string | null;
 }
 
 /** A_READY: the root, its file system and its marks. */
@@ -159,6 +170,8 @@ export interface RawLooked {
   /** Lower-case hex. */
   readonly digest: string | null;
   readonly content: Uint8Array | null;
+  /** The file grows: this is what it held when it was as `stat` says. */
+  readonly isPrefix?: boolean;
 }
 
 /** What became of one OP. */
@@ -224,10 +237,17 @@ export function encodeUnlock(id: number): Uint8Array<ArrayBuffer> {
 /** A_LOOK: looks at each path; content up to the limit is read, larger files are digested if asked. */
 export function encodeLook(
   id: number,
-  look: { readonly contentLimitBytes: number; readonly digests: boolean; readonly paths: readonly RelPath[] },
+  look: {
+    readonly contentLimitBytes: number;
+    readonly digests: boolean;
+    readonly growing?: "closed" | "open" | null;
+    readonly paths: readonly RelPath[];
+  },
 ): Uint8Array<ArrayBuffer> {
-  const writer = new RecordWriter(A_LOOK, id).u32(look.contentLimitBytes)
-    .u8(look.digests ? LOOK_DIGEST : 0).u32(look.paths.length);
+  const { growing = null } = look;
+  const flags = (look.digests ? LOOK_DIGEST : 0) | (growing === null ? 0 : LOOK_GROWING) |
+    (growing === "open" ? LOOK_OPEN : 0);
+  const writer = new RecordWriter(A_LOOK, id).u32(look.contentLimitBytes).u8(flags).u32(look.paths.length);
   for (const path of look.paths) writer.text16(path);
   return writer.finish();
 }
@@ -245,8 +265,13 @@ const OP_BYTES = 200;
 
 function writeSource(writer: RecordWriter, source: RawSource): void {
   if (source.kind === "inline") writer.u8(0).bytes32(source.bytes);
-  else writer.u8(1).text16(source.batch).u32(source.id);
+  else {
+    writer.u8(1).text16(source.batch).u32(source.id);
+    writer.u64(source.sizeBytes === undefined ? ANY_SIZE : BigInt(source.sizeBytes));
+  }
 }
+
+const ANY_SIZE = (1n << 64n) - 1n;
 
 const OP_CODES: Record<RawOp["op"], number> = {
   "put-file": OP.putFile,
@@ -302,7 +327,10 @@ function encodeFiles(
   batch: { readonly batch: string; readonly files: readonly RawFile[] },
 ): Uint8Array<ArrayBuffer> {
   const writer = new RecordWriter(head.type, head.id).text16(batch.batch).u32(batch.files.length);
-  for (const file of batch.files) writer.u32(file.id).text16(file.path).stat(file.stat);
+  for (const { id, path, stat, growing = null } of batch.files) {
+    writer.u32(id).text16(path).stat(stat).u8(growing === null ? 0 : 1);
+    if (growing !== null) writer.raw(Uint8Array.fromHex(growing));
+  }
   return writer.finish();
 }
 
@@ -399,10 +427,11 @@ function readLooked(r: RecordReader): RawLooked {
   const stat = r.stat();
   const target = r.text16();
   const what = r.u8();
-  if ((what & ~(LOOKED_DIGEST | LOOKED_CONTENT)) !== 0) r.fail(`the flags of a look are ${what}`);
+  if ((what & ~(LOOKED_DIGEST | LOOKED_CONTENT | LOOKED_PREFIX)) !== 0) r.fail(`the flags of a look are ${what}`);
   const digest = (what & LOOKED_DIGEST) !== 0 ? hexOf(r.raw(DIGEST_BYTES)) : null;
   const content = (what & LOOKED_CONTENT) !== 0 ? r.content() : null;
-  return { status, errno, stat, target, digest, content };
+  const looked = { status, errno, stat, target, digest, content };
+  return (what & LOOKED_PREFIX) !== 0 ? { ...looked, isPrefix: true } : looked;
 }
 
 function readCommitted(r: RecordReader): RawCommitted {

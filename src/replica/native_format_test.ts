@@ -116,6 +116,7 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
       ops: [
         { ...base, op: "put-file", meta, source: { kind: "inline", bytes: Uint8Array.of(7, 8) } },
         { ...base, op: "put-file", meta, source: { kind: "staged", batch: "b", id: 6 } },
+        { ...base, op: "put-file", meta, source: { kind: "staged", batch: "b", id: 6, sizeBytes: 5 } },
         { ...base, op: "put-dir", meta },
         { ...base, op: "put-link", meta, target: "t" },
         { ...base, op: "remove", force: true },
@@ -126,7 +127,7 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
     0x14,
     4,
   );
-  assertEquals([r.text16(), r.u32()], ["L", 7]);
+  assertEquals([r.text16(), r.u32()], ["L", 8]);
   const head = () => [r.u8(), r.u8(), r.path(), r.u8(), r.stat(), r.text16()];
   const common = [PATH, KIND.file, STAT, ""];
   const readMeta = () => [r.u16(), r.u32(), r.u32(), r.i64()];
@@ -134,7 +135,9 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
   assertEquals(head(), [1, 2, ...common]);
   assertEquals([readMeta(), r.u8(), r.bytes32()], [metaFields, 0, Uint8Array.of(7, 8)]);
   assertEquals(head(), [1, 2, ...common]);
-  assertEquals([readMeta(), r.u8(), r.text16(), r.u32()], [metaFields, 1, "b", 6]);
+  assertEquals([readMeta(), r.u8(), r.text16(), r.u32(), r.u64()], [metaFields, 1, "b", 6, 2n ** 64n - 1n]);
+  assertEquals(head(), [1, 2, ...common]);
+  assertEquals([readMeta(), r.u8(), r.text16(), r.u32(), r.u64()], [metaFields, 1, "b", 6, 5n]);
   assertEquals(head(), [2, 2, ...common]);
   assertEquals(readMeta(), metaFields);
   assertEquals(head(), [3, 2, ...common]);
@@ -150,9 +153,23 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
 Deno.test("batches name their files by id", () => {
   for (const [encode, type] of [[encodeSupply, 0x15], [encodePrepare, 0x16]] as const) {
     const r = reader(encode(1, { batch: "b1", files: [{ id: 3, path: PATH, stat: STAT }] }), type, 1);
-    assertEquals([r.text16(), r.u32(), r.u32(), r.path(), r.stat()], ["b1", 1, 3, PATH, STAT]);
+    assertEquals([r.text16(), r.u32(), r.u32(), r.path(), r.stat(), r.u8()], ["b1", 1, 3, PATH, STAT, 0]);
     r.end();
   }
+  const growing = reader(
+    encodeSupply(1, { batch: "b1", files: [{ id: 3, path: PATH, stat: STAT, growing: "ab".repeat(32) }] }),
+    0x15,
+    1,
+  );
+  assertEquals([growing.text16(), growing.u32(), growing.u32(), growing.path(), growing.stat()], [
+    "b1",
+    1,
+    3,
+    PATH,
+    STAT,
+  ]);
+  assertEquals([growing.u8(), growing.raw(32)], [1, new Uint8Array(32).fill(0xab)]);
+  growing.end();
   assertEquals(reader(encodeRelease(2, "b1"), 0x17, 2).text16(), "b1");
 });
 

@@ -11,7 +11,7 @@ import { ProtocolError } from "../base/errors.ts";
 import { decodeBytes, encodeBytes, type Name, parseName, parseRelPath, type RelPath } from "../core/path.ts";
 
 /** The version of native/format.h that this code speaks. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 /** The longest record, without its length field. */
 export const RECORD_MAX_BYTES = 16 << 20;
 /** The size of a STAT. */

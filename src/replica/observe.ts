@@ -5,7 +5,7 @@
  * Pure; asks nobody. Owner names come in as a function (owners.ts).
  * @module
  */
-import type { Entry, Owner, Stamp } from "../core/entry.ts";
+import { type Entry, growingStamp, type Owner, type Stamp } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
 import { ProtocolError } from "../base/errors.ts";
@@ -91,7 +91,7 @@ export function observeLooked(path: RelPath, raw: RawLooked, context: ObserveCon
   switch (raw.status) {
     case STATUS.done:
       if (raw.stat === null) break;
-      return observeStat({ path, ...raw, stat: raw.stat }, context);
+      return observeDone(path, raw, { stat: raw.stat, context });
     case STATUS.absent:
       return { kind: "absent", path, began };
     case STATUS.orphan:
@@ -104,6 +104,15 @@ export function observeLooked(path: RelPath, raw: RawLooked, context: ObserveCon
       return { kind: "blocked", path, began, reason: lookReason(raw.errno), detail: errnoName(raw.errno) };
   }
   throw new ProtocolError(`Cannot look at path: psync-native answered with status ${raw.status}`);
+}
+
+function observeDone(
+  path: RelPath,
+  { target, digest, content, isPrefix }: RawLooked,
+  { stat, context }: { readonly stat: RawStat; readonly context: ObserveContext },
+): Observation {
+  const seen = observeStat({ path, stat, target, digest, content }, context);
+  return isPrefix === true && seen.kind === "present" ? { ...seen, stamp: growingStamp(seen.stamp) } : seen;
 }
 
 /** The observation of one entry of a listing: a hint, without content. */

@@ -9,6 +9,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import { type PsyncError, SafetyHaltError } from "../base/errors.ts";
 import type { EndpointEvent, Move } from "../core/endpoint.ts";
+import { isGrowing } from "../core/entry.ts";
 import { type Ignore, isOwn } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
 import { parentOf, rebase, type RelPath, ROOT } from "../core/path.ts";
@@ -163,6 +164,15 @@ export class Reporter {
     if (kind === "present") known.remember(path, stat, { began, isOwn: false, isRacy: this.#isRacy(stat) });
     else if (kind === "absent") known.remember(path, null, { began, isOwn: false, isRacy: false });
     else known.forget(path, began);
+    if (kind === "busy") {
+      this.#settle.noteBusy(path);
+      this.#startTimer();
+    }
+  }
+
+  /** Whether a writer has had a path open for so long that it may be shown as it grows. */
+  isLongBusy(path: RelPath): boolean {
+    return this.#settle.isLongBusy(path);
   }
 
   /** Remembers what psync itself made at a path, by its end; `stat` null: nothing is there now. */
@@ -326,10 +336,24 @@ export class Reporter {
     const changed = own.filter(({ path }, i) => isFile(owns[i]!) && known.match(path, owns[i]!.stat) === "different");
     const changes = await look(changed, false, REPORT_CONTENT_BYTES);
     const found = new Map<RelPath, Sighting>();
-    for (const { observation, stat } of [...owns, ...deeps, ...rests, ...changes]) {
-      found.set(observation.path, { observation, stat });
-    }
+    for (const sighting of [...owns, ...deeps, ...rests, ...changes]) found.set(sighting.observation.path, sighting);
+    for (const sighting of await this.#lookAtGrowing(found)) found.set(sighting.observation.path, sighting);
     return dues.map((due) => ({ due, sighting: found.get(due.path)! }));
+  }
+
+  /** Files that a writer has had open for long, as they are for a moment; not where nothing was written since. */
+  async #lookAtGrowing(found: ReadonlyMap<RelPath, Sighting>): Promise<readonly Sighting[]> {
+    const { looker } = this.#parts;
+    const paths = [...found.keys()].filter((path) => {
+      const { observation, stat } = found.get(path)!;
+      return observation.kind === "busy" && this.#settle.isDueToGrow(path) && !this.#isToldAsItGrew(path, stat);
+    });
+    return await looker.look(paths, { digests: false, contentLimitBytes: REPORT_CONTENT_BYTES, growing: "open" });
+  }
+
+  /** Whether what a writer has open is what was last shown of it. */
+  #isToldAsItGrew(path: RelPath, stat: RawStat | null): boolean {
+    return stat !== null && this.#parts.known.match(path, stat) !== "different";
   }
 
   #judge(looks: readonly Look[], moves: readonly SeenMove[]): EndpointEvent | null {
@@ -386,6 +410,10 @@ export class Reporter {
         this.#settle.mark(parentOf(path), DIRTY.gone);
         return this.#finish(path, false);
       case "busy": {
+        if (this.#settle.isLongBusy(path) && this.#isToldAsItGrew(path, sighting.stat)) {
+          this.#settle.finishGrowing(path, 0);
+          return false;
+        }
         const isNews = !this.#settle.isBusy(path) || (bits & LOOK_DEEP) !== 0;
         this.remember(sighting);
         this.#settle.finish(path, "busy");
@@ -412,6 +440,10 @@ export class Reporter {
     }
     const isNews = match === "different" || isDeep;
     if (isNews) this.remember(sighting);
+    if (isShownAsItGrows(sighting)) {
+      this.#settle.finishGrowing(path, stat.sizeBytes);
+      return isNews;
+    }
     this.#settle.finish(path, isNews ? "reported" : match === "same" ? "same" : "silent");
     return isNews;
   }
@@ -452,6 +484,10 @@ export class Reporter {
     this.#roomWaiters = [];
     for (const wake of waiters) wake();
   }
+}
+
+function isShownAsItGrows({ observation }: Sighting): boolean {
+  return observation.kind === "present" && isGrowing(observation.stamp);
 }
 
 function isFile({ observation, stat }: Sighting): boolean {

@@ -64,7 +64,8 @@ class Scene {
     this.looks.push({ path, options });
     const stat = this.disk.get(path) ?? null;
     const hasParent = parentOf(path) === ROOT || this.disk.has(parentOf(path));
-    const found = this.busy.has(path) ? STATUS.busy : stat !== null ? STATUS.done : STATUS.absent;
+    const isGrown = options.growing === "open" && this.busy.has(path);
+    const found = this.busy.has(path) && !isGrown ? STATUS.busy : stat !== null ? STATUS.done : STATUS.absent;
     const raw: RawLooked = {
       status: hasParent ? found : STATUS.orphan,
       errno: 0,
@@ -72,6 +73,7 @@ class Scene {
       target: "",
       digest: null,
       content: null,
+      isPrefix: isGrown,
     };
     return { observation: observeLooked(path, raw, { began: this.began, ownerOf: () => null }), stat };
   }
@@ -389,4 +391,42 @@ Deno.test("Reporter looks into a new directory though a later look at it was tol
   scene.began = 2;
   await scene.clock.advance(1_000);
   assertEquals(scene.said(), ["rescan d"]);
+});
+
+Deno.test("Reporter shows a file that is appended to for ever now and then, and only where it has grown", async () => {
+  const scene = new Scene();
+  scene.busy.add(p("log"));
+  scene.write("log", { inode: 7n, sizeBytes: 1 });
+  await scene.dirty("log", DIRTY.modified);
+  await scene.clock.advance(2);
+  assertEquals(scene.said(), ["busy log"]);
+  const grow = async (sizeBytes: number) => {
+    scene.write("log", { inode: 7n, sizeBytes });
+    await scene.dirty("log", DIRTY.modified);
+  };
+  for (let i = 0; i < 9; i++) {
+    await grow(2 + i);
+    await scene.clock.advance(1_000);
+  }
+  assertEquals(scene.said(), []);
+  await scene.clock.advance(1_000);
+  assertEquals(scene.said(), ["present log"]);
+  // Every 10 s from then on, however often it is written to, and whoever else closes it.
+  const said: string[] = [];
+  for (let i = 0; i < 41; i++) {
+    await grow(100 + i);
+    await scene.dirty("log", DIRTY.closed);
+    await scene.clock.advance(1_000);
+    said.push(...scene.said());
+  }
+  assertEquals(said, ["present log", "present log", "present log", "present log"]);
+  // At rest it is looked at, not read.
+  await scene.clock.advance(10_000);
+  scene.looks.splice(0);
+  await scene.clock.advance(60_000);
+  assertEquals([scene.said(), scene.looks.some(({ options }) => options.growing === "open")], [[], false]);
+  scene.busy.clear();
+  await grow(300);
+  await scene.dirty("log", DIRTY.closed);
+  assertEquals(scene.said(), ["present log"]);
 });

@@ -22,6 +22,14 @@ export const CLOSE_WAIT_MS = 2;
 /** How soon a busy path is looked at again where no close is heard of; doubled up to the last. */
 export const BUSY_FIRST_MS = 1_000;
 export const BUSY_LAST_MS = 10_000;
+/** A writer that comes back so soon counts as one that never went. */
+export const BUSY_AGAIN_MS = 3_000;
+const ENDED_MAX = 10_000;
+/** From then on a file that a writer has open all the time may be shown as it grows. */
+export const LONG_BUSY_MS = 10_000;
+/** The shortest time between two reports of a file that grows, and how much of it is read in that time at most. */
+export const GROWING_MS = 10_000;
+export const GROWING_BYTES = 100 << 20;
 /** For how long a look may have been led astray by a rename of a directory above. */
 const RECENT_MS = 5_000;
 const RECENT_MAX = 50_000;
@@ -45,6 +53,17 @@ export interface Due {
 
 /** What came of a look: it was reported, or not, or the very object that was known there was seen, or it was busy. */
 export type LookOutcome = "reported" | "silent" | "same" | "busy";
+
+/** A path that a writer has open. */
+interface Busy {
+  dueMs: number;
+  readonly delayMs: number;
+  readonly sinceMs: number;
+  /** Before then it is not shown as it grows (again). */
+  readonly quietMs: number;
+  /** Whether the writer had gone, and came back soon. */
+  readonly isAgain: boolean;
+}
 
 interface Waiting {
   bits: number;
@@ -78,9 +97,11 @@ export class Settle {
   /** Paths that psync itself changes now: how many commits, and what happened meanwhile. */
   readonly #held = new Map<RelPath, { count: number; bits: number }>();
   readonly #heat = new Map<RelPath, Heat>();
-  readonly #busy = new Map<RelPath, { dueMs: number; delayMs: number }>();
-  readonly #recent = new Map<RelPath, number>();
-  readonly #orphans = new Map<RelPath, number>();
+  readonly #busy = new Map<RelPath, Busy>();
+  /** Paths that were busy until lately, oldest first. */
+  readonly #ended = new Map<RelPath, { readonly busy: Busy; readonly atMs: number }>();
+  readonly #recent = new Map<RelPath, Trace>();
+  readonly #orphans = new Map<RelPath, Trace>();
 
   constructor(clock: Pick<Clock, "nowMs">) {
     this.#clock = clock;
@@ -106,6 +127,31 @@ export class Settle {
   /** Whether the last look at a path found a writer. */
   isBusy(path: RelPath): boolean {
     return this.#busy.has(path);
+  }
+
+  /** Whether a writer has had a path open for so long that it may be shown as it grows. */
+  isLongBusy(path: RelPath): boolean {
+    const busy = this.#busy.get(path);
+    return busy !== undefined && this.#clock.nowMs() >= busy.sinceMs + LONG_BUSY_MS;
+  }
+
+  /** The same for a report: not more often than now and then. */
+  isDueToGrow(path: RelPath): boolean {
+    return this.isLongBusy(path) && this.#clock.nowMs() >= this.#busy.get(path)!.quietMs;
+  }
+
+  /** Notes that somebody who asked found a writer. */
+  noteBusy(path: RelPath): void {
+    if (!this.#busy.has(path) && !this.#flying.has(path)) this.#setBusy(path);
+  }
+
+  /** Ends the look at a path that is shown as it grows: a writer has it open still. */
+  finishGrowing(path: RelPath, sizeBytes: number): void {
+    const sinceMs = (this.#busy.get(path) ?? this.#endedLately(path))?.sinceMs ?? this.#clock.nowMs();
+    this.finish(path, "silent");
+    const delayMs = GROWING_MS * Math.max(1, sizeBytes / GROWING_BYTES);
+    const dueMs = this.#clock.nowMs() + delayMs;
+    this.#busy.set(path, { dueMs, delayMs, sinceMs, quietMs: dueMs, isAgain: false });
   }
 
   /** Whether psync itself changes a path now. */
@@ -230,16 +276,35 @@ export class Settle {
     this.#flying.delete(path);
     // WHY: an object that is known under this name, untouched since, was surely seen under it.
     if (outcome === "same") this.#recent.delete(path);
+    const busy = this.#busy.get(path);
     if (outcome === "busy") this.#setBusy(path);
-    else this.#busy.delete(path);
-    if (outcome === "reported") this.#heatUp(path, flying?.isBundled ?? false);
+    else if (busy !== undefined) this.#endBusy(path, busy);
+    // WHY: a writer that comes and goes shows another state each time.
+    const isInARow = (flying?.isBundled ?? false) || (busy?.isAgain ?? false);
+    if (outcome === "reported") this.#heatUp(path, isInARow);
     if (flying !== undefined && flying.again !== 0) this.mark(path, flying.again);
   }
 
+  #endBusy(path: RelPath, busy: Busy): void {
+    this.#busy.delete(path);
+    stampTrace(this.#ended, path, { busy, atMs: this.#clock.nowMs() }, { keepMs: BUSY_AGAIN_MS, max: ENDED_MAX });
+  }
+
+  #endedLately(path: RelPath): Busy | undefined {
+    const ended = this.#ended.get(path);
+    return ended !== undefined && this.#clock.nowMs() < ended.atMs + BUSY_AGAIN_MS ? ended.busy : undefined;
+  }
+
   #setBusy(path: RelPath): void {
-    const before = this.#busy.get(path);
+    const nowMs = this.#clock.nowMs();
+    const known = this.#busy.get(path);
+    const before = known ?? this.#endedLately(path);
+    const sinceMs = before?.sinceMs ?? nowMs;
     const delayMs = before === undefined ? BUSY_FIRST_MS : Math.min(before.delayMs * 2, BUSY_LAST_MS);
-    this.#busy.set(path, { dueMs: this.#clock.nowMs() + delayMs, delayMs });
+    const longMs = sinceMs + LONG_BUSY_MS;
+    const dueMs = nowMs < longMs ? Math.min(nowMs + delayMs, longMs) : Math.max(nowMs + delayMs, before!.quietMs);
+    const isAgain = known?.isAgain ?? before !== undefined;
+    this.#busy.set(path, { dueMs, delayMs, sinceMs, quietMs: before?.quietMs ?? longMs, isAgain });
   }
 
   #heatUp(path: RelPath, wasBundled: boolean): void {
@@ -283,12 +348,12 @@ export class Settle {
   /** Remembers looks that were asked for, as those that a hint caused are. */
   noteLooks(paths: readonly RelPath[]): void {
     const nowMs = this.#clock.nowMs();
-    for (const path of paths) stampTrace(this.#recent, { path, nowMs, keepMs: RECENT_MS, max: RECENT_MAX });
+    for (const path of paths) stampTrace(this.#recent, path, { atMs: nowMs }, { keepMs: RECENT_MS, max: RECENT_MAX });
   }
 
   /** Remembers that a look found no parent: a rename that is still unheard of may explain it. */
   noteOrphan(path: RelPath): void {
-    stampTrace(this.#orphans, { path, nowMs: this.#clock.nowMs(), keepMs: ORPHAN_MS, max: ORPHAN_MAX });
+    stampTrace(this.#orphans, path, { atMs: this.#clock.nowMs() }, { keepMs: ORPHAN_MS, max: ORPHAN_MAX });
   }
 
   /** Follows the rename of a directory: what was or is dirty below its old name is dirty below the new. */
@@ -304,7 +369,7 @@ export class Settle {
     for (const path of this.#busy.keys()) add(path, 0);
     for (const path of this.#orphans.keys()) add(path, 0);
     const oldest = this.#clock.nowMs() - RECENT_MS;
-    for (const [path, atMs] of this.#recent) if (atMs >= oldest) add(path, 0);
+    for (const [path, { atMs }] of this.#recent) if (atMs >= oldest) add(path, 0);
     for (const [path, more] of bits) {
       this.#forget(path);
       this.mark(rebase(path, move), more === 0 || more === LOOK_FOLLOWED ? LOOK_FOLLOWED : more | DIRTY.attrib);
@@ -323,29 +388,33 @@ export class Settle {
     this.#ready.delete(path);
     this.#waiting.delete(path);
     this.#busy.delete(path);
+    this.#ended.delete(path);
     this.#orphans.delete(path);
     this.#recent.delete(path);
   }
 }
 
+/** When something was noted. */
 interface Trace {
-  readonly path: RelPath;
-  readonly nowMs: number;
-  readonly keepMs: number;
-  readonly max: number;
+  readonly atMs: number;
 }
 
 /** So many stay longer than they must: the first of a map is found behind all that were deleted before it. */
 const TRACES_SWEPT = 1_024;
 
 /** Adds a path to a bounded map in order of time, and drops what is too old, many at once. */
-function stampTrace(traces: Map<RelPath, number>, { path, nowMs, keepMs, max }: Trace): void {
+function stampTrace<T extends Trace>(
+  traces: Map<RelPath, T>,
+  path: RelPath,
+  trace: T,
+  { keepMs, max }: { readonly keepMs: number; readonly max: number },
+): void {
   traces.delete(path);
-  traces.set(path, nowMs);
+  traces.set(path, trace);
   if (traces.size <= max && traces.size % TRACES_SWEPT !== 0) return;
   const keep = traces.size <= max ? max : max - TRACES_SWEPT;
-  for (const [old, atMs] of traces) {
-    if (traces.size <= keep && atMs + keepMs > nowMs) break;
+  for (const [old, { atMs }] of traces) {
+    if (traces.size <= keep && atMs + keepMs > trace.atMs) break;
     traces.delete(old);
   }
 }

@@ -9,8 +9,12 @@ import { DIRTY } from "./native_format.ts";
 import {
   BUNDLE_LAST_MS,
   BURST_FREE,
+  BUSY_AGAIN_MS,
   BUSY_FIRST_MS,
   CLOSE_WAIT_MS,
+  GROWING_BYTES,
+  GROWING_MS,
+  LONG_BUSY_MS,
   LOOK_FOLLOWED,
   type LookOutcome,
   Settle,
@@ -120,7 +124,7 @@ Deno.test("Settle looks at a busy path when it is closed, not when it is written
   assertEquals(taken(), [FILE]);
 });
 
-Deno.test("Settle looks at a busy path by timer, ever more rarely", async () => {
+Deno.test("Settle looks at a busy path by timer, ever more rarely, and when it has been busy for long", async () => {
   const world = setUp();
   const { settle, clock, finish } = world;
   settle.mark(FILE, DIRTY.closed);
@@ -135,7 +139,7 @@ Deno.test("Settle looks at a busy path by timer, ever more rarely", async () => 
     gaps.push(atMs - beforeMs);
     beforeMs = atMs;
   }
-  assertEquals(gaps, [BUSY_FIRST_MS, 2_000, 4_000, 8_000, 10_000, 10_000]);
+  assertEquals(gaps, [BUSY_FIRST_MS, 2_000, 4_000, 3_000, 10_000, 10_000]);
   await next(world);
   finish("reported");
   assertEquals(settle.nextDueMs(), null);
@@ -251,4 +255,52 @@ Deno.test("Settle has a new directory walked under its new name where a look at 
   settle.followMove({ from: p("a"), to: p("b") });
   const again = new Map(settle.take(10).map(({ path, bits }) => [path, bits & DIRTY.newDir]));
   assertEquals([again.get(p("b/new")), again.get(p("b/file"))], [DIRTY.newDir, 0]);
+});
+
+Deno.test("Settle lets a path that is busy for long be shown as it grows, the more rarely the larger it is", async () => {
+  const world = setUp();
+  const { settle, clock, finish } = world;
+  settle.noteBusy(FILE);
+  assertEquals([settle.isBusy(FILE), settle.isLongBusy(FILE)], [true, false]);
+  await clock.advance(LONG_BUSY_MS - 1);
+  assertEquals(settle.isDueToGrow(FILE), false);
+  await clock.advance(1);
+  assertEquals([settle.isLongBusy(FILE), settle.isDueToGrow(FILE)], [true, true]);
+  settle.finishGrowing(FILE, 3 * GROWING_BYTES);
+  // Whoever asks may see it again; by itself it is told later.
+  assertEquals([settle.isLongBusy(FILE), settle.isDueToGrow(FILE)], [true, false]);
+  settle.mark(FILE, DIRTY.closed);
+  settle.take(1);
+  finish("busy");
+  await clock.advance(3 * GROWING_MS - 1);
+  assertEquals(settle.isDueToGrow(FILE), false);
+  await clock.advance(1);
+  assertEquals(settle.isDueToGrow(FILE), true);
+  finish("reported");
+  assertEquals([settle.isBusy(FILE), settle.isLongBusy(FILE)], [false, false]);
+});
+
+Deno.test("Settle takes a writer that comes back at once for one that never went, and bundles what it shows", async () => {
+  const { settle, clock, finish } = setUp();
+  const look = async (outcome: LookOutcome, pauseMs: number) => {
+    settle.mark(FILE, DIRTY.closed);
+    const taken = settle.take(1).length;
+    if (taken > 0) finish(outcome);
+    await clock.advance(pauseMs);
+    return taken;
+  };
+  let looks = 0;
+  for (let i = 0; i < 20; i++) {
+    await look("busy", 50);
+    looks += await look("reported", 50);
+  }
+  // 2 s of a writer that comes and goes: some reports at once, then ever fewer.
+  assertEquals([looks > 3, looks < 12], [true, true]);
+  while (clock.nowMs() < LONG_BUSY_MS) await look("busy", 50);
+  await look("busy", 0);
+  assertEquals(settle.isLongBusy(FILE), true);
+  finish("reported");
+  await clock.advance(BUSY_AGAIN_MS + BUNDLE_LAST_MS);
+  await look("busy", 0);
+  assertEquals(settle.isLongBusy(FILE), false);
 });

@@ -278,10 +278,16 @@ export const listingPart: Codec<ListingPart> = union<ListingPart>({
 export const lookOptions: Codec<Omit<LookOptions, "signal">> = struct<Omit<LookOptions, "signal">>({
   contentLimitBytes: varint,
   digests: bool,
+  growing: bool,
 });
 
 /** A file to be supplied. */
-export const supplyRequest: Codec<SupplyRequest> = struct<SupplyRequest>({ id: u32, path: entryPath, stamp });
+export const supplyRequest: Codec<SupplyRequest> = struct<SupplyRequest>({
+  id: u32,
+  path: entryPath,
+  stamp,
+  digest: option(sha256),
+});
 
 /** Whether a file was supplied. */
 export const supplyResult: Codec<SupplyResult> = struct<SupplyResult>({

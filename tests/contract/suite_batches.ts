@@ -4,11 +4,13 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { EndpointLostError, SafetyHaltError, SetupError } from "../../src/base/errors.ts";
+import { growingStamp } from "../../src/core/entry.ts";
 import { ABSENT, contentOf, fileEntry, lockOf, LOOK, p, PAIR, putFile, type RegisterTest, World } from "./world.ts";
 
 /** Registers the tests of batches, marks and facts. */
 export function batchesSuite(test: RegisterTest): void {
   supplySuite(test);
+  growingSuite(test);
   prepareSuite(test);
   marksSuite(test);
   factsSuite(test);
@@ -20,13 +22,50 @@ function supplySuite(test: RegisterTest): void {
     const stamps = await Promise.all(["a", "b", "c", "d"].map(async (name) => (await world.present(p(name))).stamp));
     await world.tree.sh("rm c");
     using _writer = await Deno.open(world.tree.at("d"), { write: true });
-    const requests = ["a", "b", "c", "d"].map((name, id) => ({ id, path: p(name), stamp: stamps[id]! }));
+    const requests = ["a", "b", "c", "d"].map((name, id) => ({ id, path: p(name), stamp: stamps[id]!, digest: null }));
     const supplied = await world.endpoint.supply("batch", requests);
     assertEquals(supplied.map(({ kind }) => kind), ["supplied", "supplied", "stale", "busy"]);
     assertEquals(await world.tree.read(".psync/supply/batch/0"), "stable");
     await world.tree.write("b", "changed meanwhile");
     assertEquals((await world.endpoint.release("batch")).stable, [0]);
     assertEquals(await world.tree.exists(".psync/supply/batch"), false);
+  });
+}
+
+function growingSuite(test: RegisterTest): void {
+  test("supply takes a file that grows, which is stable as long as its first bytes are what they were", async (open) => {
+    await using world = await World.open(open, { shape: { log: "one\n", torn: "one\n", cut: "one\n" } });
+    const looks = await world.endpoint.look(["log", "torn", "cut"].map(p), LOOK);
+    const requests = looks.map((seen, id) => {
+      assert(seen.kind === "present" && seen.entry.kind === "file");
+      return { id, path: seen.path, stamp: growingStamp(seen.stamp), digest: seen.entry.digest };
+    });
+    using log = await Deno.open(world.tree.at("log"), { append: true });
+    using _torn = await Deno.open(world.tree.at("torn"), { append: true });
+    await log.write(new TextEncoder().encode("two\n"));
+    const supplied = await world.endpoint.supply("batch", requests);
+    assertEquals(supplied.map(({ kind }) => kind), ["supplied", "supplied", "supplied"]);
+    await log.write(new TextEncoder().encode("three\n"));
+    await world.tree.sh("printf 0 1<>torn; truncate -s 3 cut");
+    assertEquals((await world.endpoint.release("batch")).stable, [0]);
+  });
+
+  test("a put takes no more of what was staged than it wants, and nothing that is too short", async (open) => {
+    await using world = await World.open(open);
+    await world.endpoint.prepare("batch", []);
+    await world.tree.write(".psync/stage/batch/0", "one\ntwo\n");
+    await world.tree.write(".psync/stage/batch/1", "one");
+    const put = (name: string, id: number) => ({
+      kind: "put" as const,
+      path: p(name),
+      expected: ABSENT,
+      entry: fileEntry("one\n"),
+      content: { kind: "staged" as const, batch: "batch", id },
+      disposal: "drop" as const,
+    });
+    const results = await world.endpoint.commit({ transitions: [put("log", 0), put("short", 1)] });
+    assertEquals(results.map(({ kind }) => kind), ["done", "gone"]);
+    assertEquals([await world.tree.read("log"), await world.tree.exists("short")], ["one\n", false]);
   });
 }
 

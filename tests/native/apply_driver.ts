@@ -294,6 +294,13 @@ export class ApplyDriver implements AsyncDisposable {
     return (await this.#call("looked", (id) => encodeLook(id, { contentLimitBytes, digests, paths }))).looked;
   }
 
+  /** Looks at one file that may grow. */
+  async lookGrowing(name: string, growing: "closed" | "open", contentLimitBytes = 65_536): Promise<RawLooked> {
+    const look = { contentLimitBytes, digests: contentLimitBytes === 0, growing, paths: [name as RelPath] };
+    const { looked } = await this.#call("looked", (id) => encodeLook(id, look));
+    return looked[0]!;
+  }
+
   async look(name: string, contentLimitBytes = 65_536, digests = false): Promise<RawLooked> {
     return (await this.looks([name], contentLimitBytes, digests))[0]!;
   }

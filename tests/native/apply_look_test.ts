@@ -201,3 +201,51 @@ Deno.test("sha256 gives the same as the reference by both paths, at every border
   const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
   assertEquals((await run(helper, ["64"], new TextEncoder().encode("abc"))).split(" ")[0], abc);
 });
+
+Deno.test("apply look shows a file that is open to append as it is, and no other that is open", async () => {
+  await withReplica(async (root, driver) => {
+    for (const name of ["log", "other"]) await Deno.writeTextFile(`${root}/${name}`, "one\n");
+    using log = await Deno.open(`${root}/log`, { append: true });
+    using _other = await Deno.open(`${root}/other`, { write: true });
+    await log.write(new TextEncoder().encode("two\n"));
+    for (const name of ["log", "other"]) assertEquals((await driver.lookGrowing(name, "closed")).status, STATUS.busy);
+    const looked = await driver.lookGrowing("log", "open");
+    assertEquals([looked.status, looked.isPrefix, looked.stat!.sizeBytes], [STATUS.done, true, 8]);
+    assertEquals(new TextDecoder().decode(looked.content!), "one\ntwo\n");
+    const large = await driver.lookGrowing("log", "open", 0);
+    assertEquals([large.digest, large.content], [looked.digest, null]);
+    assertEquals((await driver.lookGrowing("other", "open")).status, STATUS.busy);
+    // Another who may write anywhere.
+    using _writer = await Deno.open(`${root}/log`, { write: true });
+    assertEquals((await driver.lookGrowing("log", "open")).status, STATUS.busy);
+  });
+});
+
+Deno.test("apply look shows a large file that somebody appends to all the time as it was when the look began", async () => {
+  await withReplica(async (root, driver) => {
+    const path = `${root}/log`;
+    await run("sh", ["-c", `head -c 20000000 /dev/zero >"$1"`, "sh", path]);
+    const appender = new Deno.Command("sh", { args: ["-c", 'while echo line; do :; done >>"$0"', path] });
+    // With an open and a close for each line.
+    const churn = new Deno.Command("sh", { args: ["-c", 'while :; do echo line >>"$0"; done', path] });
+    for (const [command, growing] of [[churn, "closed"], [appender, "open"]] as const) {
+      const child = command.spawn();
+      try {
+        while ((await Deno.stat(path)).size === 20_000_000) await new Promise((resolve) => setTimeout(resolve, 1));
+        let looked = await driver.lookGrowing("log", growing, 0);
+        // Its writer may be met in between.
+        while (looked.status === STATUS.busy && growing === "closed") {
+          looked = await driver.lookGrowing("log", growing, 0);
+        }
+        const size = looked.stat!.sizeBytes;
+        assertEquals([looked.status, looked.isPrefix], [STATUS.done, true]);
+        const bytes = (await Deno.readFile(path)).slice(0, size);
+        assertEquals(looked.digest, await sha256(bytes));
+      } finally {
+        child.kill("SIGKILL");
+        await child.status;
+      }
+      await Deno.truncate(path, 20_000_000);
+    }
+  });
+});

@@ -247,7 +247,7 @@ export const messages = {
   },
   look: {
     request: {
-      head: fc.record({ contentLimitBytes: counter, digests: fc.boolean() }),
+      head: fc.record({ contentLimitBytes: counter, digests: fc.boolean(), growing: fc.boolean() }),
       items: fc.array(treePath),
     },
     reply: { head: fc.constant(null), items: fc.array(observation) },
@@ -257,7 +257,10 @@ export const messages = {
     reply: { head: fc.constant(null), items: fc.array(transitionResult) },
   },
   supply: {
-    request: { head: fc.record({ batch }), items: fc.array(fc.record({ id, path: entryPath, stamp })) },
+    request: {
+      head: fc.record({ batch }),
+      items: fc.array(fc.record({ id, path: entryPath, stamp, digest: maybeDigest })),
+    },
     reply: {
       head: fc.constant(null),
       items: fc.array(fc.record({
