@@ -26,7 +26,8 @@ interface SessionLike<K extends string> {
 export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
-  | SessionLike<"session">
+  /** `logFile`: a whole path; null: stderr. */
+  | SessionLike<"session"> & { readonly logFile: string | null; readonly logFormat: "text" | "json" }
   | SessionLike<"check" | "runcheck"> & { readonly checksum: boolean }
   /** `words`: how the psync in the background is called. */
   | SessionLike<"start"> & { readonly words: readonly string[]; readonly logFile: string | null }
@@ -82,8 +83,13 @@ export function parseCommand(args: readonly string[], context: CommandContext): 
     case "doctor":
       return { kind: verb, settings, debugLevel };
     default:
-      return { kind: "session", settings, debugLevel };
+      return { kind: "session", settings, debugLevel, ...logOf(shown, settings) };
   }
+}
+
+function logOf({ values }: InForce, { cwd }: Settings): { logFile: string | null; logFormat: "text" | "json" } {
+  const { "log-file": path, "log-format": logFormat } = values;
+  return { logFile: path === null || path.startsWith("/") ? path : `${cwd}/${path}`, logFormat };
 }
 
 /** How the psync that `psync start` starts is called. */
@@ -121,8 +127,9 @@ function loadWith({ loadConfig }: CommandContext, name: ConfigName): ConfigFile 
 /** What only some commands take. */
 function refuseForeignFlags({ checksum, given }: Flags, verb: Verb | null): void {
   const isCheck = verb === "check" || verb === "runcheck";
-  const hasLog = given["log-file"] !== undefined && verb !== "start";
-  const foreign = checksum && !isCheck ? "--checksum" : hasLog ? "--log-file" : null;
+  const log = (["log-file", "log-format"] as const).find((key) => given[key] !== undefined);
+  const isLogging = verb === null || verb === "run" || verb === "start";
+  const foreign = checksum && !isCheck ? "--checksum" : log !== undefined && !isLogging ? `--${log}` : null;
   if (foreign !== null) {
     throw new UsageError(`Cannot use "${foreign}" here: "psync --help" says which command takes it`);
   }

@@ -43,8 +43,21 @@ const FROM_FILE: Partial<Settings> = {
   rules: { ...RULES, excludes: ["f"] },
 };
 
-function session(settings: Partial<Settings>, debugLevel: 0 | 1 | 2 | 3 = 0): Command {
-  return { kind: "session", settings: { ...NOTHING, ...settings }, debugLevel };
+type Session = Extract<Command, { kind: "session" }>;
+
+function session(
+  settings: Partial<Settings>,
+  debugLevel: 0 | 1 | 2 | 3 = 0,
+  log: Partial<Pick<Session, "logFile" | "logFormat">> = {},
+): Command {
+  return {
+    kind: "session",
+    settings: { ...NOTHING, ...settings },
+    debugLevel,
+    logFile: null,
+    logFormat: "text",
+    ...log,
+  };
 }
 
 const ACCEPTED: readonly (readonly [string, Command])[] = [
@@ -58,6 +71,8 @@ const ACCEPTED: readonly (readonly [string, Command])[] = [
   ["--skip-initial-sync /a /b", session({ skipInitialSync: true })],
   ["-f /a /b", session({ force: true })],
   ["--force /a /b", session({ force: true })],
+  ["--log-file x --log-format json /a /b", session({}, 0, { logFile: `${NOTHING.cwd}/x`, logFormat: "json" })],
+  ["--log-file=/x /a /b", session({}, 0, { logFile: "/x" })],
   ["-nskf /a /b", session({ dryRun: true, syncOnly: true, skipInitialSync: true, force: true })],
   ["-r h /a /b", session({ remoteHost: "h" })],
   ["-rh /a /b", session({ remoteHost: "h" })],
@@ -138,7 +153,9 @@ const REFUSED: readonly (readonly [string, string])[] = [
   ["config", `write "psync config show"`],
   ["config edit", `write "psync config show"`],
   ["-c /a /b", `Cannot use "--checksum" here`],
-  ["--log-file x /a /b", `Cannot use "--log-file" here`],
+  ["check --log-file x /a /b", `Cannot use "--log-file" here`],
+  ["doctor --log-format json /a /b", `Cannot use "--log-format" here`],
+  ["--log-format xml /a /b", `Cannot use "xml" as log format: it must be text or json`],
   ["--srcroot=/a", "Cannot start without RIGHT"],
   ["--dry-run=1 /a /b", `Cannot give "--dry-run" the value "1"`],
   ["/a /b -r", `Cannot use "--remote-host" alone: write "--remote-host HOST"`],
@@ -230,6 +247,7 @@ Deno.test("parseCommand() shows what is in force, and where each value comes fro
     "skip-initial-sync = false  # default",
     "force = false  # command line",
     "# log-file is not set  # default",
+    'log-format = "text"  # default',
     "debug = 1  # /etc/psync/web.toml",
   ]);
 });

@@ -28,10 +28,13 @@ import { RateGate } from "./rate.ts";
 import { RateMeter } from "./rate_meter.ts";
 import * as words from "./report_text.ts";
 import type { Terminal } from "./terminal.ts";
+import type { SayLevel } from "./voice.ts";
 
 /** What a report for people needs. */
 export interface ConsoleOptions {
-  readonly terminal: Pick<Terminal, "out" | "err" | "progress" | "hasProgressLine">;
+  readonly terminal: Pick<Terminal, "out" | "progress" | "hasProgressLine">;
+  /** Takes a line for stderr. */
+  readonly say: (line: string, level?: SayLevel) => void;
   readonly clock: Clock;
   readonly pid: number;
   /** Whether psync stays (neither -s nor -n): only then does it speak of looking again, and of signals. */
@@ -57,6 +60,9 @@ const SAMPLE = 3;
 
 /** Notices that are of interest only when something is looked into. */
 const QUIET: ReadonlySet<Notice["kind"]> = new Set(["rescan", "purged", "hold-gone", "connecting"]);
+
+/** Notices of what somebody should look at. */
+const GRAVE: ReadonlySet<Notice["kind"]> = new Set(["unwatched", "archive-lost", "marker-restored", "clock-offset"]);
 
 /** The report of one session. */
 export class ConsoleReport implements Report {
@@ -150,7 +156,7 @@ export class ConsoleReport implements Report {
   linkLost({ why, retryMs }: { readonly why: string; readonly retryMs: number }): void {
     if (this.#lossTold !== why) {
       this.#quiet();
-      this.#say(`Link lost: ${oneLine(why)}; psync keeps trying, next in ${spanText(retryMs)}`);
+      this.#say(`Link lost: ${oneLine(why)}; psync keeps trying, next in ${spanText(retryMs)}`, "warning");
     }
     this.#lossTold = why;
   }
@@ -163,7 +169,7 @@ export class ConsoleReport implements Report {
   halted({ why }: { readonly why: string }): void {
     if (this.#haltTold !== why) {
       this.#quiet();
-      this.#say(`Halted: ${oneLine(why)}${this.#options.isLive ? "; psync looks again every 5 s" : ""}`);
+      this.#say(`Halted: ${oneLine(why)}${this.#options.isLive ? "; psync looks again every 5 s" : ""}`, "error");
     }
     this.#haltTold = why;
   }
@@ -176,16 +182,16 @@ export class ConsoleReport implements Report {
   conflict(conflict: Conflict): void {
     this.#conflictCount++;
     if (this.#conflicts.length < MAX_CONFLICTS) this.#conflicts.push(conflict);
-    if (!this.#isFirstSync && this.#gate.pass()) this.#say(words.conflictLine(conflict, this.#names));
+    if (!this.#isFirstSync && this.#gate.pass()) this.#say(words.conflictLine(conflict, this.#names), "warning");
   }
 
   held(hold: Hold): void {
-    this.#say(words.heldLine(hold));
+    this.#say(words.heldLine(hold), "warning");
   }
 
   problem(problem: Problem): void {
     const isNews = this.#problems.isNews(problem, this.#options.clock.nowMs());
-    if (isNews && !this.#isFirstSync && this.#gate.pass()) this.#say(words.problemLine(problem));
+    if (isNews && !this.#isFirstSync && this.#gate.pass()) this.#say(words.problemLine(problem), "warning");
   }
 
   problemGone(path: RelPath): void {
@@ -199,7 +205,7 @@ export class ConsoleReport implements Report {
   }
 
   notice(notice: Notice): void {
-    if (!QUIET.has(notice.kind)) this.#say(words.noticeLine(notice));
+    if (!QUIET.has(notice.kind)) this.#say(words.noticeLine(notice), GRAVE.has(notice.kind) ? "warning" : "info");
   }
 
   /** Says what is left to say once the session has ended. Of a live one everything was said before. */
@@ -221,8 +227,8 @@ export class ConsoleReport implements Report {
     list(problems.map(words.problemLine), problems.length);
   }
 
-  #say(line: string): void {
-    this.#options.terminal.err(line);
+  #say(line: string, level: SayLevel = "info"): void {
+    this.#options.say(line, level);
   }
 
   /** Shows how far long work is: as a line that is drawn over, or now and then as a plain one. */

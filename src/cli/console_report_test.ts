@@ -11,10 +11,10 @@ function setUp(options: { readonly isLive?: boolean; readonly hasProgressLine?: 
   const terminal = {
     hasProgressLine: options.hasProgressLine ?? true,
     out: (line: string) => Promise.resolve(void log.push(`o ${line}`)),
-    err: (line: string) => void log.push(`e ${line}`),
     progress: (text: string) => void (text !== "" && log.push(`p ${text}`)),
   };
-  const report = new ConsoleReport({ terminal, clock, pid: 7, isLive: options.isLive ?? true, rightHost: "nas" });
+  const say = (line: string) => void log.push(`e ${line}`);
+  const report = new ConsoleReport({ terminal, say, clock, pid: 7, isLive: options.isLive ?? true, rightHost: "nas" });
   return { report, clock, log };
 }
 

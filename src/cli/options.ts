@@ -41,6 +41,19 @@ export const LEVEL: ValueParser<"sync", DebugLevel> = {
   format: (level) => String(level),
 };
 
+/** The forms of `--log-format`. */
+const FORMAT: ValueParser<"sync", "text" | "json"> = {
+  mode: "sync",
+  metavar: "FORMAT",
+  placeholder: "text",
+  parse(input) {
+    if (input === "text" || input === "json") return { success: true, value: input };
+    const words = `Cannot use "${showPath(input)}" as log format: it must be text or json`;
+    return { success: false, error: [{ type: "text", text: words }] };
+  },
+  format: (format) => format,
+};
+
 /** The hours of `--full-sync`. */
 const HOURS: ValueParser<"sync", readonly number[]> = {
   mode: "sync",
@@ -136,15 +149,19 @@ side has something unknown (it goes to the trash).`,
   }),
   only: object("Of single commands", {
     checksum: flag("-c", "--checksum", message`check, runcheck: compare contents as well, by their SHA-256.`),
-    logFile: optional(option("--log-file", string({ metavar: "FILE" }), {
-      errors: sayings("--log-file", "FILE"),
-      description: message`start: write to this file.`,
-    })),
   }),
   talk: object("What to say", {
     debug: optional(option("-d", "--debug", LEVEL, {
       errors: sayings("--debug", "LEVEL"),
       description: message`Log to stderr: 0 warnings, 1 changes of state, 2 decisions (also -d alone), 3 everything.`,
+    })),
+    logFile: optional(option("--log-file", string({ metavar: "FILE" }), {
+      errors: sayings("--log-file", "FILE"),
+      description: message`Log to this file instead of stderr, with what is told; a file above 16 MB is put aside.`,
+    })),
+    logFormat: optional(option("--log-format", FORMAT, {
+      errors: sayings("--log-format", "FORMAT"),
+      description: message`Log as text or as json, one object a line.`,
     })),
     help: flag("-h", "--help", message`Show this and end.`),
     version: option("--version", { errors: sayings("--version", ""), description: message`Show the version and end.` }),
@@ -175,7 +192,8 @@ export function parseFlags(args: readonly string[]): Flags {
     "sync-only": how.syncOnly,
     "skip-initial-sync": how.skipInitialSync,
     force: how.force,
-    "log-file": only.logFile,
+    "log-file": talk.logFile,
+    "log-format": talk.logFormat,
     debug: talk.debug,
   };
   return {

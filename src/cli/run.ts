@@ -24,6 +24,7 @@ import type { ManageCommand } from "./manage_options.ts";
 import type { Command } from "./command_line.ts";
 import { Stopping } from "./stopping.ts";
 import { type Stream, Terminal } from "./terminal.ts";
+import { type LogSink, type SayLevel, Voice } from "./voice.ts";
 
 /** What a session is run with. */
 export interface SessionContext {
@@ -52,6 +53,10 @@ export interface Process {
   readonly hasTerminal: boolean;
   readonly canRedraw: boolean;
   readonly clock: Clock;
+  /** Whether stderr leads to the journal of systemd. */
+  readonly isJournal?: boolean;
+  /** Opens a log file. @throws {SetupError} where it cannot be written. */
+  openLog(path: string): LogSink;
   columns(): number;
   /** The content hash of the running build; null in a source tree. */
   buildHash(): Promise<string | null>;
@@ -97,6 +102,7 @@ function isAskWord(word: string | undefined): boolean {
 class Run {
   readonly #process: Process;
   readonly #terminal: Terminal;
+  readonly #voice: Voice;
   #debugLevel = 0;
   /** Whether nothing is left to be done once nobody reads stdout. */
   #isForReader = false;
@@ -113,6 +119,8 @@ class Run {
       columns: () => process.columns(),
       onOutClosed: () => this.#onOutClosed(),
     });
+    const { isJournal = false, clock } = process;
+    this.#voice = new Voice(this.#terminal, { isJournal, wallMs: () => clock.wallMs() });
     process.onUncaught((error) => void this.#fail(error));
   }
 
@@ -223,7 +231,7 @@ class Run {
     this.#stopping = stopping;
     const io: ManageIo = {
       out: (line) => this.#print(line),
-      err: (line) => this.#terminal.err(line),
+      err: (line) => this.#say(line),
       ask: ask === null ? null : async (question) => {
         await this.#terminal.flush(FLUSH_MS);
         return await ask(question);
@@ -242,8 +250,15 @@ class Run {
     const onSignal = (signal: EndSignal, handler: () => void) => this.#process.onSignal(signal, handler);
     using stopping = new Stopping({ clock, hasTerminal, isLive: false, onSignal });
     const rightHost = command.settings?.remoteHost ?? null;
-    const report = new ConsoleReport({ terminal: this.#terminal, clock, pid, isLive: false, rightHost });
-    const io = { out: (line: string) => this.#print(line), err: (line: string) => this.#terminal.err(line) };
+    const report = new ConsoleReport({
+      terminal: this.#terminal,
+      say: this.#say,
+      clock,
+      pid,
+      isLive: false,
+      rightHost,
+    });
+    const io = { out: (line: string) => this.#print(line), err: (line: string) => this.#say(line) };
     const done = this.#process.runAbout(command, { io, report, signal: stopping.signal });
     try {
       return await this.#untilEnd(done.then((exitCode) => ({ exitCode })), stopping);
@@ -271,8 +286,9 @@ class Run {
     }
   }
 
-  async #runSession({ settings, debugLevel }: SessionCommand): Promise<number> {
+  async #runSession({ settings, debugLevel, logFile, logFormat }: SessionCommand): Promise<number> {
     this.#debugLevel = debugLevel;
+    this.#voice.setStyle({ format: logFormat, file: logFile === null ? null : this.#process.openLog(logFile) });
     this.#isForReader = settings.dryRun;
     await this.#setUpLogging(debugLevel);
     const [{ ConsoleReport }, { stateLines }] = await Promise.all([
@@ -284,11 +300,12 @@ class Run {
     const onSignal = (signal: EndSignal | "SIGUSR1", handler: () => void) => this.#process.onSignal(signal, handler);
     using stopping = new Stopping({ clock, hasTerminal, isLive, onSignal });
     this.#stopping = stopping;
-    const report = new ConsoleReport({ terminal: this.#terminal, clock, pid, isLive, rightHost: settings.remoteHost });
+    const rightHost = settings.remoteHost;
+    const report = new ConsoleReport({ terminal: this.#terminal, say: this.#say, clock, pid, isLive, rightHost });
     const forget = onSignal("SIGUSR1", () => {
       const state = report.state();
       const lines = state === null ? ["State: starting"] : stateLines(state);
-      for (const line of lines) this.#terminal.err(line);
+      for (const line of lines) this.#say(line);
     });
     let isPlanWhole = false;
     await using manager = isLive ? await this.#process.serviceManager?.() ?? null : null;
@@ -327,8 +344,10 @@ class Run {
 
   async #setUpLogging(level: number): Promise<void> {
     const { setUpLogging } = await import("./logging.ts");
-    setUpLogging({ level, write: (line) => this.#terminal.err(line) });
+    setUpLogging({ level, write: (record) => this.#voice.log(record) });
   }
+
+  readonly #say = (line: string, level?: SayLevel) => this.#voice.say(line, level);
 
   async #print(text: string): Promise<void> {
     await this.#terminal.out(text);
@@ -347,10 +366,10 @@ class Run {
 
   /** Says in one line what went wrong; with -d also where. */
   #explain(error: unknown): void {
-    this.#terminal.err(`psync: ${oneLine(errorText(error))}`);
+    this.#say(`psync: ${oneLine(errorText(error))}`, "error");
     if (this.#debugLevel === 0) return;
     for (let at: unknown = error; at instanceof Error; at = at.cause) {
-      for (const line of (at.stack ?? at.message).split("\n")) this.#terminal.err(`  ${oneLine(line)}`);
+      for (const line of (at.stack ?? at.message).split("\n")) this.#say(`  ${oneLine(line)}`, "error");
     }
   }
 }

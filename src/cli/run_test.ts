@@ -11,6 +11,7 @@ import type { AskIo } from "./ask.ts";
 import type { AskCommand } from "./ask_options.ts";
 import type { ManageIo } from "./manage.ts";
 import type { ManageCommand } from "./manage_options.ts";
+import type { LogSink } from "./voice.ts";
 import { main, type Process, type SessionContext } from "./run.ts";
 
 type Session = (settings: Settings, context: SessionContext) => Promise<{ readonly exitCode: number }>;
@@ -47,6 +48,11 @@ class FakeProcess implements Process {
     write: (bytes: Uint8Array) => Promise.resolve(void (this.err += new TextDecoder().decode(bytes))),
   };
 
+  logged = "";
+  openLog(_path: string): LogSink {
+    const write = (bytes: Uint8Array) => Promise.resolve(void (this.logged += new TextDecoder().decode(bytes)));
+    return { isTerminal: false, isStderr: false, write };
+  }
   columns(): number {
     return 80;
   }

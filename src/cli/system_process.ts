@@ -14,10 +14,12 @@ import type { EndSignal } from "./exit_code.ts";
 import type { FilterArguments } from "./filter_options.ts";
 import type { ManageIo } from "./manage.ts";
 import type { ManageCommand } from "./manage_options.ts";
+import { LogFile } from "./log_file.ts";
 import type { Process, ServiceManager, SessionContext } from "./run.ts";
 import { callerCwd, callerStdin, locateLaunched, locateSelf, operands, readEnvironment } from "./self.ts";
 import { onStateSignal, type StateSignalWay } from "./state_signal.ts";
 import { streamOf } from "./streams.ts";
+import { isJournal, type LogSink } from "./voice.ts";
 
 /** How long the last word to a service manager may take. */
 const NOTIFY_END_MS = 400;
@@ -47,6 +49,8 @@ export function systemProcess(): Process {
     stderr: streamOf(Deno.stderr, systemClock),
     hasTerminal: hasTerminal(),
     canRedraw: !["", "dumb"].includes(Deno.env.get("TERM") ?? ""),
+    isJournal: isJournal(Deno.env.get("JOURNAL_STREAM"), statStderr()),
+    openLog,
     columns,
     buildHash,
     onSignal,
@@ -82,6 +86,21 @@ function onSignal(signal: EndSignal | "SIGUSR1", handler: () => void): () => voi
 function stateSignalWay(): StateSignalWay {
   if (Deno.build.standalone || locateLaunched(readEnvironment()) === null) return "caught";
   return callerStdin() === null ? "blocked" : "stdin";
+}
+
+function statStderr(): Deno.FileInfo | null {
+  try {
+    return Deno.statSync("/proc/self/fd/2");
+  } catch {
+    return null; // it is closed
+  }
+}
+
+/** stderr may be the same file, where psync was started in the background. */
+function openLog(path: string): LogSink {
+  const file = LogFile.open(path);
+  const isStderr = file.is(statStderr());
+  return { isTerminal: false, isStderr, write: (bytes) => file.write(bytes) };
 }
 
 function columns(): number {

@@ -75,6 +75,17 @@ export class Terminal {
     this.#push(this.#options.stderr, `${line}\n`, () => {});
   }
 
+  /** Whether stderr is a terminal. */
+  get isErrTerminal(): boolean {
+    return this.#options.stderr.isTerminal;
+  }
+
+  /** Writes a line to another stream, such as a log file, as `err` does. */
+  to(stream: Stream, line: string): void {
+    if (this.#waitingBytes > MAX_WAITING_BYTES) this.#dropped++;
+    else this.#push(stream, `${line}\n`, () => {});
+  }
+
   /** Shows the text below all lines until it is replaced; the empty text takes it away. */
   progress(text: string): void {
     if (!this.hasProgressLine) return;
@@ -110,7 +121,7 @@ export class Terminal {
     for (;;) {
       const item = this.#queue.shift();
       if (item !== undefined) {
-        await this.#redraw("");
+        if (item.stream === this.#options.stdout || item.stream === this.#options.stderr) await this.#redraw("");
         await this.#write(item.stream, item.bytes);
         this.#waitingBytes -= item.bytes.length;
         item.done();

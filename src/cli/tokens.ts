@@ -12,7 +12,7 @@ import { showPath } from "../core/path.ts";
 const TAKES_VALUE = new Set([
   ...["-r", "--remote-host", "--ssh", "--srcroot", "--dstroot"],
   ...["-e", "--excludes", "-t", "--tempfiles", "--rsync-excludes", "-x", "--extra"],
-  ...["--config", "--log-file", "-b", "--banned", "-T", "--translate", "--full-sync"],
+  ...["--config", "--log-file", "--log-format", "-b", "--banned", "-T", "--translate", "--full-sync"],
 ]);
 
 /** Options that psync does not have and users of its kin look for, with what to write instead. */

@@ -45,6 +45,7 @@ const SCHEMA = z.strictObject(
     "skip-initial-sync": z.optional(z.boolean()),
     force: z.optional(z.boolean()),
     "log-file": z.optional(z.string()),
+    "log-format": z.optional(z.literal(["text", "json"])),
     debug: z.optional(z.literal([0, 1, 2, 3])),
   } satisfies Record<Key, unknown>,
 );
@@ -126,6 +127,8 @@ function explain(issue: z.core.$ZodIssue, lines: ReadonlyMap<string, number>): [
     ? "a list of hours, such as [1, 13]"
     : key === "debug"
     ? "0, 1, 2 or 3"
+    : key === "log-format"
+    ? '"text" or "json"'
     : FORMS[issue.path.length > 1 ? "array" : expectedOf(issue)];
   return [lines.get(key) ?? null, `"${key}" must be ${form ?? "something else"}`];
 }

@@ -26,6 +26,7 @@ export interface Values {
   readonly "skip-initial-sync": boolean;
   readonly force: boolean;
   readonly "log-file": string | null;
+  readonly "log-format": "text" | "json";
   readonly debug: 0 | 1 | 2 | 3;
 }
 
@@ -53,6 +54,7 @@ export const DEFAULTS: Values = {
   "skip-initial-sync": false,
   force: false,
   "log-file": null,
+  "log-format": "text",
   debug: 0,
 };
 
