@@ -19,6 +19,7 @@ import type { RsyncOutcome } from "../transfer/rsync.ts";
 import { Attempts } from "./attempts.ts";
 import type { PairContext } from "./context.ts";
 import { keepsChanging } from "./growing.ts";
+import type { Intent } from "./intents.ts";
 import type { News } from "./news.ts";
 import { Room } from "./room.ts";
 
@@ -54,6 +55,8 @@ export interface BulkWant {
   readonly step: Extract<Step, { kind: "put" }>;
   readonly expected: Expected;
   readonly done: (result: TransitionResult) => void;
+  /** As in the lane of small changes. */
+  readonly intent?: Intent | undefined;
 }
 
 /** Moves large files. */
@@ -252,7 +255,7 @@ export class BulkLane {
         else refuse(want, result.kind === "gone" && isFailure(outcome) ? failure(outcome) : result);
         resolve();
       };
-      lane.add({ transition, done });
+      lane.add({ transition, done, intent: want.intent });
       return promise;
     });
     lane.flush();

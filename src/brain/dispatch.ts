@@ -358,11 +358,15 @@ export class Dispatcher {
     const step = this.#sparing(plan.change[side], task.options.news);
     const expected = expectedAt(plan.views, plan.row, side);
     const done = (result: Parameters<Task["answer"]>[1]) => task.answer(side, result);
+    const { news, steps, stamps, entry } = task.options;
+    const other = stamps[otherSide(side)];
+    // Where both sides change, one commit alone makes nothing that could be recorded.
+    const intent = steps === 1 && entry !== null && other !== null ? { entry, other } : undefined;
     if (step.kind === "put" && step.entry.kind === "file" && isBulk(step.entry)) {
-      return this.#bulk.want({ path: task.path, from: step.from, news: task.options.news, step, expected, done });
+      return this.#bulk.want({ path: task.path, from: step.from, news, step, expected, done, intent });
     }
-    const transition = transitionOf(task.options.news, step, expected);
-    if (transition !== null) this.#context.lanes[side].add({ transition, done });
+    const transition = transitionOf(news, step, expected);
+    if (transition !== null) this.#context.lanes[side].add({ transition, done, intent });
   }
 
   /** After a crash nothing is dropped: what comes may be torn, what goes may have left the trash again. */

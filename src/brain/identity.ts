@@ -14,6 +14,7 @@ import type { Side } from "../core/problem.ts";
 import type { Sides } from "./context.ts";
 import { bootOf } from "./rolled_back.ts";
 import { isSuspiciouslyEmpty } from "./safety.ts";
+import { forgetIntents } from "./intents.ts";
 
 const SIDES = ["left", "right"] as const;
 
@@ -121,6 +122,7 @@ export function forgetAgreements(archive: Archive): void {
     for (const { id } of archive.holds()) archive.removeHold(id);
     // Nothing of an open epoch may be held against a root that it is not about.
     archive.closeEpoch(archive.epochEnd());
+    forgetIntents(archive);
   });
 }
 

@@ -7,14 +7,16 @@
  * @module
  */
 import { logger } from "../base/log.ts";
+import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Transition, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
+import { fulfil, intend, type Intent, INTENT_SLOTS } from "./intents.ts";
 
 const log = logger("brain", "lane");
 
 /** How many batches are under way on one side. */
-const BATCHES_IN_FLIGHT = 4;
+const BATCHES_IN_FLIGHT = INTENT_SLOTS;
 /** An open batch takes no more transitions, or bytes of content, than these. */
 const BATCH_TRANSITIONS = 512;
 const BATCH_BYTES = 1 << 20;
@@ -25,6 +27,8 @@ const SIDES = ["left", "right"] as const;
 export interface Step {
   readonly transition: Transition;
   readonly done: (result: TransitionResult) => void;
+  /** What may be recorded though the answer never comes; left out: nothing. */
+  readonly intent?: Intent | undefined;
 }
 
 interface Batch {
@@ -43,6 +47,7 @@ export class CommitLane {
   #open = emptyBatch();
   #full: Batch[] = [];
   #inFlight = 0;
+  readonly #slots = Array.from({ length: INTENT_SLOTS }, (_, number) => number);
   #contentBytes = 0;
   #onRoom: (() => void)[] = [];
 
@@ -100,14 +105,21 @@ export class CommitLane {
   }
 
   async #run(batch: Batch): Promise<void> {
+    const { archive } = this.#context;
+    const slot = { side: this.#side, number: this.#slots.pop()! };
     try {
       const transitions = batch.steps.map(({ transition }) => transition);
+      intend(archive, slot, batch.steps.flatMap(intentOf));
       const results = await this.#context.endpoints[this.#side].commit({ transitions });
       log.trace("committed", () => ({
         side: this.#side,
         results: results.map((result, i) => `${describe(transitions[i]!)}: ${result.kind} ${result.ended}`),
       }));
-      this.#settle(batch, results);
+      archive.transact(() => {
+        this.#settle(batch, results);
+        fulfil(archive, slot);
+      });
+      this.#slots.push(slot.number);
       this.#context.touched();
     } catch (error) {
       this.#context.fail(error);
@@ -122,8 +134,12 @@ export class CommitLane {
 
   /** One transaction for the records of a whole batch (I4: commit, then record). */
   #settle(batch: Batch, results: readonly TransitionResult[]): void {
-    this.#context.archive.transact(() => batch.steps.forEach((step, i) => step.done(results[i]!)));
+    batch.steps.forEach((step, i) => step.done(results[i]!));
   }
+}
+
+function intentOf({ transition, intent }: Step): [RelPath, Intent][] {
+  return intent === undefined || transition.kind === "move" ? [] : [[transition.path, intent]];
 }
 
 function describe(transition: Transition): string {

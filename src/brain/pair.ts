@@ -29,6 +29,7 @@ import { RecentMoves } from "./recent_moves.ts";
 import { RetryList } from "./retry.ts";
 import { examineEpoch, noteBoots, Recovery } from "./rolled_back.ts";
 import { Scanner } from "./scan.ts";
+import { examineIntents } from "./intents.ts";
 import { keepsChanging } from "./growing.ts";
 import { lookAgain } from "./task.ts";
 import { TrashKeeper } from "./trash_keeper.ts";
@@ -212,6 +213,7 @@ export class Pair {
     try {
       this.#listFindings();
       await examineEpoch(this.#context);
+      await examineIntents(this.#context);
       await this.#scanner.runFirst();
       await this.#quiet();
       await this.#tried();

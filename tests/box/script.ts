@@ -154,6 +154,11 @@ export class Script {
     this.#gates.clear();
   }
 
+  /** What is held never comes: psync was killed. */
+  dropAll(): void {
+    this.#gates.clear();
+  }
+
   async #pass<T>(side: Side, what: Held, work: () => Promise<T>): Promise<T> {
     const gate = this.#gates.get(`${side} ${what}`);
     if (gate?.when === "before") await gate.opened;

@@ -358,6 +358,55 @@ Deno.test("what a walk finds missing goes though a large file, which changed aga
   }
 });
 
+/** psync is killed when a commit on the right was made and its answer is on its way. */
+async function killedBeforeRecord(
+  script: { readonly change: (run: Script) => void; readonly meanwhile: (run: Script) => void },
+  check: (run: Script) => void,
+): Promise<void> {
+  await Script.everywhere(async (run) => {
+    await withTree(run);
+    run.hold("right", "commit", "after");
+    script.change(run);
+    for (let i = 0; i < 5; i++) await run.go();
+    await run.world.kill();
+    run.dropAll();
+    script.meanwhile(run);
+    run.world.start();
+    await run.rest();
+    check(run);
+  });
+}
+
+Deno.test("what its user removes between the commit and its record stays removed", async () => {
+  for (
+    const [path, change] of [
+      ["new", (run: Script) => run.write("left", "new", "made")],
+      ["d/x", (run: Script) => run.write("left", "d/x", "edited by the left")],
+      ["d/y", (run: Script) => run.chmod("left", "d/y", 0o600)],
+      ["dir", (run: Script) => run.mkdir("left", "dir")],
+    ] as const
+  ) {
+    await killedBeforeRecord({ change, meanwhile: (run) => run.remove("left", path) }, (run) => {
+      const { left, right } = run.world.trees;
+      assertEquals([left.find(path as RelPath), right.find(path as RelPath)], [null, null], path);
+      assertEquals(run.world.keptConflicts(), []);
+    });
+  }
+});
+
+Deno.test("what the other user edits between the commit and its record wins over a removal", async () => {
+  const change = (run: Script) => run.write("left", "d/x", "edited by the left");
+  const meanwhile = (run: Script) => {
+    run.remove("left", "d/x");
+    run.write("right", "d/x", "edited by the right");
+  };
+  await killedBeforeRecord({ change, meanwhile }, (run) => {
+    for (const side of ["left", "right"] as const) {
+      assertEquals(run.world.trees[side].find("d/x" as RelPath)?.text, "edited by the right");
+    }
+  });
+});
+
 /** A hold: 120 files of `d` are gone on the left at a start. */
 async function withHold(run: Script): Promise<void> {
   run.mkdir("left", "d");

@@ -148,16 +148,10 @@ class Run {
     await killing;
     await this.#rest(`part ${phase}`, SHORT_QUIET_MS);
     const changed = differences(left, await survey(this.#root(side)), "print");
-    // A kill between a commit and its record leaves a version on the other side that looks like an edit
-    // there, which wins over a removal: what this user removed then may come back.
-    const isAllowed = (line: string) => this.#options.isKilling && line.includes(": (absent) | ");
-    this.#accuse(
-      `changed on the ${side} though only its user worked`,
-      changed.filter((line) => !isAllowed(line)),
-    );
+    this.#accuse(`changed on the ${side} though only its user worked`, changed);
     const conflicts = await this.#conflictCount() - before;
-    // For the same reason there may be conflicts.
-    // So does a link that is lost with the answer to a commit.
+    // A version that was committed and is edited before that could be recorded has two sides that changed;
+    // a link that is lost with the answer to a commit does the same.
     if (conflicts > 0 && !this.#options.isKilling && this.#options.onWork === undefined) {
       this.faults.push(`${conflicts} conflicts though only the user on the ${side} worked`);
     }
