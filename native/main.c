@@ -21,11 +21,11 @@
 #include "exec.h"
 #include "format.h"
 #include "notify.h"
-#include "probe.h"
 #include "watch.h"
 
 /* Declared here and weak, so that the tests of one mode can be built without the other. */
 __attribute__((weak)) int apply_main(void);
+__attribute__((weak)) int probe_main(void);
 
 #define STATUS_USAGE 2
 #define PIPE_BYTES (1 << 20) /* the most that any user may ask for, by default; a batch of content fits */
@@ -47,7 +47,7 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "watch") && argc == 2) return watch_main();
   if (!strcmp(mode, "apply") && argc == 2 && apply_main) return apply_main();
   if (!strcmp(mode, "notify") && argc == 2) return notify_main();
-  if (!strcmp(mode, "probe") && argc == 2) return probe_main();
+  if (!strcmp(mode, "probe") && argc == 2 && probe_main) return probe_main();
   if (!strcmp(mode, "version") && argc == 2) return print_version();
   fprintf(stderr, "Usage: psync-native watch | apply | exec HEX... | notify | probe | version\n");
   return STATUS_USAGE;

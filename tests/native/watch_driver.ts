@@ -13,6 +13,7 @@ import { parseRelPath, type RelPath, ROOT } from "../../src/core/path.ts";
 import {
   decodeWatchRecord,
   DIRTY,
+  encodeWatchCount,
   encodeWatchDrop,
   encodeWatchList,
   encodeWatchOpen,
@@ -249,6 +250,16 @@ export class WatchDriver implements AsyncDisposable {
 
   async drop(path: string): Promise<void> {
     await this.send(encodeWatchDrop(parseRelPath(path)));
+  }
+
+  /** How many directories are watched. */
+  async count(): Promise<number> {
+    const id = ++this.#lastId;
+    await this.send(encodeWatchCount(id));
+    const { watches } = await this.take((r, of): r is WatchRecord & { kind: "counted" } =>
+      r.kind === "counted" && of === id
+    );
+    return watches;
   }
 
   /** Asks for a barrier; returns all events that came before it and were not taken. */

@@ -65,6 +65,27 @@ Deno.test("watch reports an event without being asked", () =>
     await driver.take((r): r is typeof r => r.kind === "dirty" && r.names.some((n) => n.path === "d"));
   }));
 
+Deno.test("watch tells how many directories it watches, as the kernel does", () =>
+  withRoot(async (root) => {
+    await Deno.mkdir(`${root}/a/b`, { recursive: true });
+    await Deno.mkdir(`${root}/c`);
+    await using driver = await WatchDriver.start(root);
+    const ofKernel = () => {
+      const fds = [...Deno.readDirSync(`/proc/${driver.pid}/fd`)].map(({ name }) => name);
+      const texts = fds.map((fd) => Deno.readTextFileSync(`/proc/${driver.pid}/fdinfo/${fd}`));
+      return texts.join("").match(/^inotify wd:/gm)?.length ?? 0;
+    };
+    const before = await driver.count();
+    await driver.list("", "a", "a/b", "c");
+    assertEquals([await driver.count(), ofKernel()], [4, 4]);
+    assertEquals(before <= 4, true);
+    await Deno.remove(`${root}/a`, { recursive: true });
+    await driver.sync();
+    await driver.drop("c");
+    for (let tries = 0; (await driver.count()) !== 1 && tries < 1_000; tries++) await driver.sync();
+    assertEquals([await driver.count(), ofKernel()], [1, 1]);
+  }));
+
 Deno.test("watch follows a renamed directory in one step", () =>
   withRoot(async (root) => {
     await Deno.mkdir(`${root}/a/x/y`, { recursive: true });
