@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import { journalsIn } from "../archive/journal_file.ts";
 import type { Pair } from "../archive/pair_store.ts";
 import type { Clock } from "../base/clock.ts";
-import { EndpointLostError } from "../base/errors.ts";
+import { EndpointLostError, type SetupError } from "../base/errors.ts";
 import { diagnoseHost } from "../brain/diagnosis.ts";
 import { isAlive, startTime } from "../brain/join.ts";
 import type { Report } from "../brain/report.ts";
@@ -72,6 +72,11 @@ export async function runAbout(command: AboutCommand, context: AboutContext, aro
         isAlive: processes(),
       });
   }
+}
+
+/** What a doctor says where psync itself cannot run, for the reason given. */
+export async function doctorAlone(error: SetupError, { io }: AboutContext): Promise<number> {
+  return await doctor({ ...io, examine: async () => ({ findings: diagnoseHost(await hostCheckup()), error }) });
 }
 
 /** What there is to say of a pair; without one, of this host. */

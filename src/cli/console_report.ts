@@ -75,6 +75,7 @@ export class ConsoleReport implements Report {
   #names: words.RootNames = { left: "LEFT", right: "RIGHT" };
   #state: (() => SessionState) | null = null;
   #isFirstSync = true;
+  #isCopying = false;
   #isConnected = false;
   #isDeploying = false;
   #lossTold: string | null = null;
@@ -122,10 +123,13 @@ export class ConsoleReport implements Report {
   }
 
   scanProgress(progress: ScanProgress): void {
-    if (this.#isFirstSync) this.#progress(words.scanLine(progress));
+    // Once something is copied that is what counts; two lines would take turns.
+    if (this.#isFirstSync && !this.#isCopying) this.#progress(words.scanLine(progress));
   }
 
   syncProgress(progress: SyncProgress): void {
+    this.#isCopying = this.#isFirstSync && progress.files + progress.bytes > 0;
+    if (this.#isFirstSync && !this.#isCopying && progress.totalFiles === null) return;
     const isLong = this.#isFirstSync || (progress.lagMs ?? 0) >= LAG_SHOWN_MS;
     const pace = this.#rate.note(progress, this.#options.clock.nowMs());
     if (isLong) this.#progress(words.syncLine(progress, pace));

@@ -115,10 +115,12 @@ Deno.test("ConsoleReport draws progress at most ten times a second", async () =>
 Deno.test("ConsoleReport tells long work every ten seconds where no line can be drawn over", async () => {
   const { report, clock, log } = setUp({ hasProgressLine: false });
   for (let i = 0; i < 25; i++) {
-    report.syncProgress({ files: i, bytes: i, totalFiles: null, totalBytes: null, lagMs: null });
+    report.syncProgress({ files: i + 1, bytes: i + 1, totalFiles: null, totalBytes: null, lagMs: null });
+    // What is scanned meanwhile does not take turns with it.
+    report.scanProgress({ dirs: i, entries: i });
     await clock.advance(1000);
   }
-  assertEquals(log, ["e Syncing: 10 files, 10 B, 1 B/s", "e Syncing: 20 files, 20 B, 1 B/s"]);
+  assertEquals(log, ["e Syncing: 11 files, 11 B, 1 B/s", "e Syncing: 21 files, 21 B, 1 B/s"]);
 });
 
 Deno.test("ConsoleReport is silent about live work that keeps up", async () => {

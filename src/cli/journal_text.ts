@@ -39,12 +39,8 @@ function eventText(event: JournalEvent): string {
     }
     case "held":
       return `${arrow(event.hold.side)} held ${countText(event.hold.count, "removal")} (hold ${event.hold.id})`;
-    case "problem": {
-      const { problem } = event;
-      return `${problem.side === null ? "--" : arrow(problem.side)} failed ${shown(problem.path)}${
-        reasonText(problem)
-      }`;
-    }
+    case "problem":
+      return `-- not synced ${shown(event.problem.path)}${reasonText(event.problem)}`;
     case "fine":
       return `-- fine again ${shown(event.path)}`;
     case "notice":

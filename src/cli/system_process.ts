@@ -6,6 +6,7 @@
  * @module
  */
 import { systemClock } from "../base/clock.ts";
+import { SetupError } from "../base/errors.ts";
 import type { Settings } from "../config/settings.ts";
 import type { AboutCommand, AboutContext } from "./about.ts";
 import type { AskIo } from "./ask.ts";
@@ -155,11 +156,13 @@ async function stateSurroundings(): Promise<{ readonly stateDir: string; readonl
 }
 
 async function runAbout(command: AboutCommand, context: AboutContext): Promise<number> {
-  const [{ runAbout }, surroundings, self] = await Promise.all([
-    import("./about.ts"),
-    stateSurroundings(),
-    locateSelf(),
-  ]);
+  const [{ doctorAlone, runAbout }, surroundings] = await Promise.all([import("./about.ts"), stateSurroundings()]);
+  const self = await locateSelf().catch((error) => {
+    // What keeps psync from running is what a doctor is asked for.
+    if (command.kind === "doctor" && error instanceof SetupError) return error;
+    throw error;
+  });
+  if (self instanceof SetupError) return await doctorAlone(self, context);
   return await runAbout(command, context, { ...surroundings, self, clock: systemClock, cwd: callerCwd });
 }
 

@@ -115,6 +115,41 @@ Deno.test({
 });
 
 Deno.test({
+  name: "psync doctor finds a kernel that is too old, though psync cannot run there",
+  ignore: !isRoot,
+  fn: async () => {
+    await using scene = await Scene.make();
+    const { code, out, err } = await apart(scene, `${setting("kernel/osrelease", "5.4.0-42-generic")} "$PSYNC" doctor`);
+    assertEquals(code, 3, out + err);
+    assertMatch(
+      out,
+      /^mend +kernel +kernel 5\.4\.0-42-generic on this host: psync needs 5\.6 or later\n +\$ .*upgrade.* && reboot/m,
+    );
+    assertStringIncludes(err, "Cannot run on Linux 5.4.0-42-generic");
+  },
+});
+
+/** Hands bytes on in both directions, late. */
+const SLOW = `use IO::Select; use IO::Socket::INET;
+my $far = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => $ARGV[1]) or die;
+my $s = IO::Select->new(\\*STDIN, $far);
+while (1) { for my $from ($s->can_read) {
+  my $n = sysread($from, my $bytes, 8192) or exit; select(undef, undef, undef, 0.15);
+  my $to = $from == $far ? \\*STDOUT : $far; for (my $at = 0; $at < $n;) { $at += syswrite($to, $bytes, $n - $at, $at) }
+} }`;
+
+Deno.test("psync doctor finds a way to the other host that is long and narrow", async () => {
+  await using scene = await Scene.make();
+  const relay = `${scene.tree.path}/slow.pl`;
+  await Deno.writeTextFile(relay, SLOW);
+  await using far = await Scene.make({ ssh: { clientConfig: ["Host *", `ProxyCommand perl ${relay} %h %p`] } });
+  const { code, out, err } = await far.runWith(["doctor", ...far.operands]);
+  assertEquals(code, 0, out + err);
+  assertMatch(out, /^note +round trip +\d+\.\d ms to \S+ and back: .*\n +\$ mtr /m);
+  assertMatch(out, /^note +throughput +.*\n +\$ psync -x --compress /m);
+});
+
+Deno.test({
   name: "psync doctor finds a full disk, one without inodes, and a mount below a root",
   ignore: !isRoot,
   fn: async () => {

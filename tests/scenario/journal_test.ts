@@ -108,7 +108,7 @@ Deno.test("psync log tells of conflicts, of what failed, and that it is over", a
     const found = await journal(scene, "pipe");
     return found.length > 1 ? found : null;
   });
-  assertMatch(lines[0]!, /^<- failed pipe/);
+  assertMatch(lines[0]!, /^-- not synced pipe \(left\): /);
   assertEquals(lines[1], "-- fine again pipe");
   const [conflict] = await journal(scene, "both");
   assertMatch(
