@@ -209,7 +209,8 @@ export class NewsBoard {
   /**
    * Takes what was seen below `move.from` before the rename off the board and returns where it is now:
    * it must be looked at under the new name. What `isOf` tells to be of what stands there since, or of
-   * a side that did not make the rename, stays.
+   * a side that did not make the rename, stays; but where nothing was found, the look was made for
+   * news of what has moved.
    */
   moveAway(move: Move, isOf: (side: Side, sighting: Sighting) => "old" | "new"): RelPath[] {
     const moved = [...this.below(move.from)];
@@ -218,7 +219,8 @@ export class NewsBoard {
     for (const { path, left, right } of moved) {
       const stays = { left: stayer(left, isOf, "left"), right: stayer(right, isOf, "right") };
       if (stays.left !== null || stays.right !== null) this.put({ path, ...stays });
-      if (stays.left !== left || stays.right !== right) gone.push(rebase(path, move));
+      const isGone = (sighting: Sighting | null, stay: Sighting | null) => sighting !== stay || showsNothing(sighting);
+      if (isGone(left, stays.left) || isGone(right, stays.right)) gone.push(rebase(path, move));
     }
     return gone;
   }
@@ -286,6 +288,10 @@ function stayer(
   side: Side,
 ): Sighting | null {
   return sighting !== null && isOf(side, sighting) === "new" ? sighting : null;
+}
+
+function showsNothing(sighting: Sighting | null): boolean {
+  return sighting?.observation.kind === "orphan" || sighting?.observation.kind === "absent";
 }
 
 /** Whether `a` saw a later state than `b`; arrival decides only where both are of one look. */

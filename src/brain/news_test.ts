@@ -82,6 +82,14 @@ Deno.test("NewsBoard.moveAway() takes along what the side that renamed had shown
   assertEquals(made.size, 0);
 });
 
+Deno.test("NewsBoard.moveAway() has looked for under the new name what was not found under the old one since", () => {
+  const { made } = board();
+  made.add("right", { ...absent("d/x"), kind: "orphan" }, { isLive: false });
+  made.add("right", present("d/new", file("a")), { isLive: false });
+  assertEquals(made.moveAway({ from: at("d"), to: at("e") }, () => "new"), ["e/x"]);
+  assertEquals(names(made.take(10)).sort(), ["d/new", "d/x"]);
+});
+
 Deno.test("NewsBoard gives what needs no reading before what must be read first, and counts its content", () => {
   const { made } = board();
   const content = new Uint8Array(3);
