@@ -12,6 +12,7 @@ const FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-W
 const PROGRAMS = {
   user: ["user.c", "user_random.c", "user_write.c", "user_destroy.c", "content.c"],
   survey: ["survey.c", "content.c"],
+  witness: ["witness.c", "content.c"],
   faulty_ssh: ["faulty_ssh.c"],
 } as const;
 

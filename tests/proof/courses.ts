@@ -20,6 +20,7 @@ export interface Way {
   readonly operations: number;
   readonly isSsh: boolean;
   readonly isKilling: boolean;
+  readonly isTroubled: boolean;
   readonly dir: string | null;
   readonly debugLevel: number | null;
 }
@@ -63,6 +64,7 @@ export const ROTATION: readonly string[] = [
   "kill-points",
   "box",
   "two-users --kill",
+  "two-users --trouble",
   "errors",
   "planner",
   "links",
@@ -79,6 +81,7 @@ function runOptions(seed: number, way: Way) {
     seed,
     operations: way.operations,
     isKilling: way.isKilling,
+    isTroubled: way.isTroubled,
     ...(way.dir === null ? {} : { dir: way.dir }),
     ...(way.debugLevel === null ? {} : { debugLevel: way.debugLevel }),
   };

@@ -20,6 +20,7 @@ const PROOFS: Readonly<Record<string, string>> = {
   watch: "TEST tests/native/watch_storm_test.ts",
   "two-users": "TORTURE two-users --seeds 3 --seed SEED --ops 300 --quiet",
   "two-users-kill": "TORTURE two-users --seeds 3 --seed SEED --ops 300 --kill --quiet",
+  trouble: "TORTURE two-users --seeds 6 --seed SEED --ops 300 --trouble --quiet",
   links: "TEST tests/proof/links_test.ts",
   protocol: "TEST tests/proof/protocol_test.ts",
   swaps: "TORTURE swaps --seeds 1 --seed SEED",
@@ -123,7 +124,7 @@ async function sh(copy: TempTree, script: string): Promise<{ readonly success: b
 function pithOf(text: string): string {
   const lines = text.split("\n").map((line) => line.trim());
   const patterns = [
-    /^(lost|torn|unknown|outside|resurrected)\b/,
+    /^(lost|torn|unknown|outside|resurrected|vanished|removed by)\b/,
     /not equal|never quiet|^changed/,
     /^error:/,
     /FAILED/,

@@ -45,14 +45,21 @@ export interface Evidence {
 /** Names that users give; anything else in a tree is psync's. Components as survey.c prints them. */
 const FOREIGN = /(^|\/)(\.psync(\/|$)|[^/]*\.psync\.|\.~tmp~|\.[^/]*\.[A-Za-z0-9]{6}$(?<!\.f\.Xa8Kd2))/;
 
+/** Where the trash keeps what was removed, not what lost a conflict. */
+const REMOVED = /^\.psync\/trash\/[^/]*\.removed\//;
+
 /** What is wrong, one line each; empty when all is well. */
 export function accuse({ logs, live, kept }: Evidence): readonly string[] {
   const retired = new Set(logs.flatMap((log) => [...log.retired]));
   const written = logs.flatMap((log) => log.written);
   const known = new Set(written);
   const found = new Set([...live, ...kept].flatMap(({ tokens }) => tokens));
+  // What was removed is purged one day: only what a user removed may lie there and nowhere else.
+  const safe = new Set([...live, ...kept.filter(({ path }) => !REMOVED.test(path))].flatMap(({ tokens }) => tokens));
+  const owed = written.filter((token) => !retired.has(token));
   return [
-    ...written.filter((token) => !retired.has(token) && !found.has(token)).map((token) => `lost: ${token}`),
+    ...owed.filter((token) => !found.has(token)).map((token) => `lost: ${token}`),
+    ...owed.filter((token) => found.has(token) && !safe.has(token)).map((token) => `removed by nobody: ${token}`),
     ...[...found].filter((token) => !known.has(token)).map((token) => `unknown: ${token}`),
     ...live.filter(({ isTorn }) => isTorn).map(({ path }) => `torn: ${path}`),
     ...logs.flatMap((log) => log.torn).map((line) => `torn under a user's eyes: ${line}`),

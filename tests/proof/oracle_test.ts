@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { accuse, readLog } from "./oracle.ts";
 import { differences, type Thing } from "./survey.ts";
+import { accuseBy, readTestimony } from "./witness.ts";
 
 const A = "L00001000001";
 const B = "R00001000002";
@@ -36,4 +37,25 @@ Deno.test("differences() names what is on one side only, and what differs", () =
   const right = [file("b", [B]), file("c", [B])];
   assertEquals(differences(left, left), []);
   assertEquals(differences(left, right), [`a: ${A} | (absent)`, `b: ${A} | ${B}`, `c: (absent) | ${B}`]);
+});
+
+Deno.test("a witness tells of half files, and of what vanished though nobody touched it on the other side", () => {
+  const untouched = "+ 0 T1 a\n+ 0 T2 b\n+ 0 T3 c\n+ 0 T4 d\n- 5000 T2 b\n+ 5000 T2 b2\n";
+  const here = `${untouched}- 6000 T1 a\n- 5100 T2 b\n+ 5200 T2 b2\n- 6000 T3 c\n+ 6400 T3 c\n- 6000 T4 d\ntorn e\n`;
+  const [left, right] = [readTestimony(untouched), readTestimony(here)];
+  assertEquals(accuseBy({ left, right }, (token) => token === "T4"), [
+    "torn, and shown: e",
+    "vanished on the right, untouched on the left: T1 at a",
+  ]);
+});
+
+Deno.test("what nobody removed may not lie in the trash of what was removed alone", () => {
+  const thing = (path: string, token: string): Thing => ({
+    ...{ path, kind: "f", shape: "", print: "", isTorn: false },
+    tokens: [token],
+  });
+  const [old, lost, both] = ["L00000000001", "L00000000002", "L00000000003"] as const;
+  const log = readLog(`0 t create +${old} +${lost} +${both} @ f\n1 t remove -${old} @ f\n`);
+  const kept = [old, lost, both].map((token, i) => thing(`.psync/trash/2026-1.removed/${i}`, token));
+  assertEquals(accuse({ logs: [log], live: [thing("g", both)], kept }), [`removed by nobody: ${lost}`]);
 });

@@ -2,7 +2,7 @@
  * The long runs of the proofs:
  *
  *     ./scripts/torture [PROOF] [--seeds N | --hours N] [--seed FIRST] [--ops N] [--record FILE]
- *                       [--ssh | --local] [--kill] [--dir DIR] [--quiet]
+ *                       [--ssh | --local] [--kill] [--trouble] [--dir DIR] [--quiet]
  *     ./scripts/torture record [--record FILE]
  *
  * Without PROOF all of them in rotation (courses.ts). Without `--seed` it goes on behind the last seed
@@ -29,7 +29,7 @@ interface Wishes extends Omit<Way, "proof"> {
 }
 
 const USAGE = `torture [${Object.keys(PROOFS).join("|")}|record] [--seeds N | --hours N] [--seed FIRST] [--ops N] ` +
-  "[--record FILE] [--ssh | --local] [--kill] [--dir DIR] [--quiet]";
+  "[--record FILE] [--ssh | --local] [--kill] [--trouble] [--dir DIR] [--quiet]";
 
 function usage(why: string): never {
   console.error(`torture: ${why}\n${USAGE}`);
@@ -42,7 +42,7 @@ function parse(args: readonly string[]): Wishes {
   if (proof !== null && proof !== "record" && !Object.hasOwn(PROOFS, proof)) usage(`no proof "${proof}"`);
   const wishes = {
     ...{ proof, seeds: 10, hours: null as number | null, first: null as number | null, operations: 300 },
-    ...{ isSsh: false, isKilling: false, record: usualRecord() },
+    ...{ isSsh: false, isKilling: false, isTroubled: false, record: usualRecord() },
     ...{ dir: null as string | null, debugLevel: 3 as number | null },
   };
   const rest = isNamed ? args.slice(1) : args;
@@ -61,21 +61,25 @@ function parse(args: readonly string[]): Wishes {
     else if (word === "--ssh") wishes.isSsh = true;
     else if (word === "--local") wishes.isSsh = false;
     else if (word === "--kill") wishes.isKilling = true;
+    else if (word === "--trouble") wishes.isTroubled = true;
     else if (word === "--quiet") wishes.debugLevel = null;
     else usage(`no option "${word}"`);
   }
+  if (wishes.isTroubled && (wishes.isSsh || Deno.uid() !== 0)) usage("--trouble is for root, and two folders");
   if (proof === null && wishes.first !== null) usage("--seed wants a PROOF");
   return wishes;
 }
 
 /** The course of a command line, and what the rotation says about one. */
-function courseOf(way: Pick<Way, "proof" | "isSsh" | "isKilling">): string {
-  return [way.proof, ...(way.isSsh ? ["--ssh"] : []), ...(way.isKilling ? ["--kill"] : [])].join(" ");
+function courseOf(way: Pick<Way, "proof" | "isSsh" | "isKilling" | "isTroubled">): string {
+  const { proof, isSsh, isKilling, isTroubled } = way;
+  return [proof, isSsh && "--ssh", isKilling && "--kill", isTroubled && "--trouble"].filter(Boolean).join(" ");
 }
 
 function wayOf(course: string, wishes: Wishes): Way {
   const [proof, ...flags] = course.split(" ");
-  return { ...wishes, proof: proof!, isSsh: flags.includes("--ssh"), isKilling: flags.includes("--kill") };
+  const has = (flag: string) => flags.includes(flag);
+  return { ...wishes, proof: proof!, isSsh: has("--ssh"), isKilling: has("--kill"), isTroubled: has("--trouble") };
 }
 
 /** Where one seed stands in the whole run. */

@@ -18,6 +18,8 @@ import type { Sshd } from "../support/sshd.ts";
 import { program } from "./build.ts";
 import { accuse, readLog, type UserLog } from "./oracle.ts";
 import { differences, survey, type Thing } from "./survey.ts";
+import { Trouble } from "./trouble.ts";
+import { accuseBy, Witness } from "./witness.ts";
 
 /** How the right root is reached: what is given to `--ssh`, and what runs there. */
 export interface FarSide extends Pick<Sshd, "sshCommand" | "sessionPids"> {
@@ -32,6 +34,8 @@ export interface RunOptions {
   /** Through which the right root is reached; null: both are reached directly. */
   readonly sshd: FarSide | null;
   readonly isKilling: boolean;
+  /** Whether files and roots are taken away for a while (trouble.ts); only where there is no `sshd`. */
+  readonly isTroubled?: boolean;
   /** Told when the users begin to work, and when they are done: when faults of the link begin and end. */
   readonly onWork?: (isWorking: boolean) => Promise<void>;
   /** Where the run's directory is made; the system's place when left out. */
@@ -95,6 +99,7 @@ class Run {
   readonly faults: string[] = [];
   readonly #dir: string;
   readonly #options: RunOptions;
+  readonly #trouble: Trouble | null = null;
   #psync: Deno.ChildProcess | null = null;
   #kills = 0;
   #conflicts = 0;
@@ -103,6 +108,8 @@ class Run {
   constructor(dir: string, options: RunOptions) {
     this.#dir = dir;
     this.#options = options;
+    if (options.isTroubled !== true) return;
+    this.#trouble = new Trouble(dir, { seed: options.seed, note: (text) => this.#note(text) });
   }
 
   async make(): Promise<void> {
@@ -110,13 +117,39 @@ class Run {
       await Deno.mkdir(this.#root(side));
       await Deno.mkdir(this.#grave(side));
     }
+    await this.#trouble?.make({ psync: binary(), user: await program("user") });
   }
 
   async play(): Promise<void> {
-    this.#start();
-    await this.#part(0, SIDES);
-    for (const [i, side] of SIDES.entries()) await this.#alone(side, i + 1);
-    await this.#end();
+    const witnesses = await Promise.all(SIDES.map((side) => Witness.start(this.#root(side))));
+    try {
+      if (this.#trouble === null) this.#start();
+      else await this.#trouble.withShortQueue(() => this.#start());
+      await this.#part(0, SIDES);
+      for (const [i, side] of SIDES.entries()) await this.#alone(side, i + 1);
+      await this.#end();
+    } finally {
+      await this.#trouble?.go(false);
+      this.faults.push(...this.#trouble?.faults ?? []);
+      const [left, right] = await Promise.all(witnesses.map((witness) => witness.end()));
+      const isExcused = await this.#excused();
+      this.faults.push(...accuseBy({ left: left!, right: right! }, isExcused));
+    }
+  }
+
+  /** Tells the tokens that a user destroyed, or that lost a conflict. */
+  async #excused(): Promise<(token: string) => boolean> {
+    const { kept } = await this.#holdings();
+    const losers = kept.filter(({ path }) => !/^\.psync\/trash\/[^/]*\.removed\//.test(path));
+    const tokens = new Set(losers.flatMap((thing) => thing.tokens));
+    for (const { retired } of await this.#logs()) for (const token of retired) tokens.add(token);
+    return (token) => tokens.has(token);
+  }
+
+  /** Tells everybody that the users begin to work, or that they are done. */
+  async #working(isWorking: boolean): Promise<void> {
+    await this.#options.onWork?.(isWorking);
+    await this.#trouble?.go(isWorking);
   }
 
   /** Accounts for every token, also where no rest was found. */
@@ -128,9 +161,9 @@ class Run {
   async #part(phase: number, sides: readonly Side[]): Promise<void> {
     const killer = new AbortController();
     const killing = this.#options.isKilling ? this.#killAtRandom(killer.signal) : Promise.resolve();
-    await this.#options.onWork?.(true);
+    await this.#working(true);
     await Promise.all(sides.map((side) => this.#user(side, phase)));
-    await this.#options.onWork?.(false);
+    await this.#working(false);
     killer.abort();
     await killing;
     await this.#rest(`part ${phase}`, SHORT_QUIET_MS);
@@ -140,15 +173,20 @@ class Run {
     const before = await this.#conflictCount();
     const killer = new AbortController();
     const killing = this.#options.isKilling ? this.#killAtRandom(killer.signal) : Promise.resolve();
-    await this.#options.onWork?.(true);
+    await this.#working(true);
     await this.#user(side, phase);
-    await this.#options.onWork?.(false);
+    await this.#working(false);
     const left = await survey(this.#root(side));
     killer.abort();
     await killing;
     await this.#rest(`part ${phase}`, SHORT_QUIET_MS);
     const changed = differences(left, await survey(this.#root(side)), "print");
-    this.#accuse(`changed on the ${side} though only its user worked`, changed);
+    // What trouble took away and gave back was touched: an edit, which wins over a removal.
+    const isAllowed = (line: string) => this.#trouble !== null && line.includes(": (absent) | ");
+    this.#accuse(
+      `changed on the ${side} though only its user worked`,
+      changed.filter((line) => !isAllowed(line)),
+    );
     const conflicts = await this.#conflictCount() - before;
     // A version that was committed and is edited before that could be recorded has two sides that changed;
     // a link that is lost with the answer to a commit does the same.
@@ -177,7 +215,7 @@ class Run {
 
   /** Waits until both trees are equal and stay as they are. */
   async #rest(when: string, quietMs: number): Promise<void> {
-    const isOverFaults = this.#options.onWork !== undefined;
+    const isOverFaults = this.#options.onWork !== undefined || this.#trouble !== null;
     const endMs = systemClock.nowMs() + (isOverFaults ? FAULTS_REST_DEADLINE_MS : REST_DEADLINE_MS);
     let last = await this.#trees();
     let sinceMs = systemClock.nowMs();
@@ -205,8 +243,11 @@ class Run {
 
   async #user(side: Side, phase: number): Promise<void> {
     const { seed, operations } = this.#options;
-    const { code, stderr } = await new Deno.Command(await program("user"), {
-      args: [this.#root(side), this.#grave(side), this.#log(side), side === "left" ? "L" : "R"]
+    const [command, ...words] = this.#trouble === null
+      ? [await program("user")]
+      : [...this.#trouble.asUser, `${this.#dir}/user`];
+    const { code, stderr } = await new Deno.Command(command!, {
+      args: [...words, this.#root(side), this.#grave(side), this.#log(side), side === "left" ? "L" : "R"]
         .concat([seed, phase, phase === 0 ? operations : Math.ceil(operations / 4)].map(String)),
       stderr: "piped",
     }).output();
@@ -220,13 +261,26 @@ class Run {
       ? [this.#root("left"), this.#root("right")]
       : ["--ssh", sshd.sshCommand, this.#root("left"), `${sshd.host}:${this.#root("right")}`];
     const child = new Deno.Command("sh", {
-      args: ["-c", `exec "$@" >>"$0" 2>&1`, `${this.#dir}/psync.log`, binary(), ...debug, ...flags, ...operands],
+      args: [
+        "-c",
+        `exec "$@" >>"$0" 2>&1`,
+        `${this.#dir}/psync.log`,
+        ...this.#words(),
+        ...debug,
+        ...flags,
+        ...operands,
+      ],
       env: { XDG_STATE_HOME: `${this.#dir}/state` },
       stdin: "null",
     }).spawn();
     this.#psync = child;
     this.#note(`started ${flags.join(" ")} as ${child.pid}`);
     if (flags.length === 0) void child.status.then((status) => this.#onEnd(child, status));
+  }
+
+  /** psync, and in trouble as a user without rights. */
+  #words(): readonly string[] {
+    return this.#trouble === null ? [binary()] : [...this.#trouble.asPsync, `${this.#dir}/psync`];
   }
 
   /** A psync that ended by itself is a fault; one that was killed is started again. */

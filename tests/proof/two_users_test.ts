@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { REPO } from "../support/binary.ts";
 import { startSshd } from "../support/sshd.ts";
 import { testSeed } from "../support/seed.ts";
+import { canMakeTrouble } from "./trouble.ts";
 import { runTwoUsers } from "./two_users.ts";
 
 const SEED = testSeed(98910);
@@ -13,6 +14,7 @@ Deno.test("two users and a real file system: nothing is lost, torn or left unequ
     { name: "two folders", sshd: null, isKilling: false },
     { name: "over ssh", sshd, isKilling: false },
     { name: "two folders, with kills", sshd: null, isKilling: true },
+    ...(canMakeTrouble() ? [{ name: "two folders, in trouble", sshd: null, isKilling: false, isTroubled: true }] : []),
   ];
   let conflicts = 0;
   for (const [i, { name, ...way }] of ways.entries()) {

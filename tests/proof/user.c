@@ -145,10 +145,11 @@ static int op_change_type(char *path) {
 }
 
 static int op_chmod(char *path) {
+  /* Of a directory only such as its owner can work in: what he cannot enter, psync cannot, either. */
   static const unsigned modes[] = {0644, 0600, 0755, 0700, 0775};
   struct stat st;
   if (!random_existing(path, '*') || lstat(path, &st) < 0 || S_ISLNK(st.st_mode)) return 0;
-  return chmod(path, modes[random_below(5)]);
+  return chmod(path, modes[random_below(5)] | (S_ISDIR(st.st_mode) ? 0700 : 0));
 }
 
 static int op_touch(char *path) {
@@ -214,6 +215,8 @@ int main(int argc, char **argv) {
   user.phase = (unsigned)atoi(argv[6]);
   user.random = ((uint64_t)user.seed << 16) ^ (user.phase << 8) ^ (uint64_t)user.side;
   random_style();
+  const char *hold = getenv("PROOF_HOLD_MS");
+  user.hold_ms = hold ? (unsigned)atoi(hold) : 40;
   user.log = fopen(argv[3], "a");
   user.grave = open(argv[2], O_PATH | O_DIRECTORY);
   if (!user.log || user.grave < 0 || chdir(argv[1]) < 0) err(2, "%s", argv[1]);

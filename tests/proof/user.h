@@ -37,6 +37,7 @@ struct user {
   unsigned phase;    /* 0 to 15: users of one seed that work one after another use other tokens and names */
   uint64_t random;
   struct style style;
+  unsigned hold_ms;  /* the longest time for which he keeps a file half; PROOF_HOLD_MS, else 40 */
   unsigned written;  /* tokens so far */
   unsigned seq;      /* operations so far */
   int grave;         /* the graveyard */

@@ -31,7 +31,7 @@ void log_torn(const char *path) {
 }
 
 static void pause_ms(long ms) {
-  struct timespec time = {0, ms * 1000000};
+  struct timespec time = {ms / 1000, ms % 1000 * 1000000};
   nanosleep(&time, NULL);
 }
 
@@ -43,7 +43,7 @@ static int write_segment(int fd) {
   char *data = content_make(token, size);
   ssize_t got = write(fd, data, half);
   if (got == (ssize_t)half && half < size) {
-    if (random_percent(30)) pause_ms((long)random_below(40));
+    if (random_percent(30)) pause_ms((long)random_below(user.hold_ms));
     got = write(fd, data + half, size - half);
     half = size - half;
   }

@@ -1,0 +1,103 @@
+/**
+ * What the witnesses of both roots say (witness.c), and what is wrong with it: half files that were
+ * shown, and files that vanished on one side though nobody touched them on the other.
+ * @module
+ */
+import type { Side } from "../../src/core/problem.ts";
+import { program } from "./build.ts";
+
+/** A shorter absence may be a rename that is made as a new name and a removal. */
+const ABSENT_MS = 1_000;
+/** So long before and after it must have stood on the other side. */
+const AROUND_MS = 500;
+
+/** From when to when a token stood at a path; null: to the end. */
+interface Stay {
+  readonly token: string;
+  readonly path: string;
+  readonly fromMs: number;
+  readonly toMs: number | null;
+}
+
+/** What one side's witness says. */
+export interface Testimony {
+  readonly torn: readonly string[];
+  readonly stays: readonly Stay[];
+}
+
+/** A witness at work. */
+export class Witness {
+  readonly #child: Deno.ChildProcess;
+  readonly #text: Promise<string>;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.#text = new Response(child.stdout).text();
+  }
+
+  static async start(root: string): Promise<Witness> {
+    const child = new Deno.Command(await program("witness"), { args: [root], stdout: "piped" }).spawn();
+    return new Witness(child);
+  }
+
+  /** Ends it; what it said. */
+  async end(): Promise<Testimony> {
+    this.#child.kill("SIGTERM");
+    await this.#child.status;
+    return readTestimony(await this.#text);
+  }
+}
+
+/** Reads what a witness said. */
+export function readTestimony(text: string): Testimony {
+  const lines = text.split("\n").filter(Boolean);
+  const open = new Map<string, number>();
+  const stays: Stay[] = [];
+  for (const line of lines) {
+    const [, sign, ms, token, path] = /^([+-]) (\d+) (\S+) (.*)$/.exec(line) ?? [];
+    if (sign === undefined) continue;
+    const key = `${token} ${path}`;
+    if (sign === "+") open.set(key, Number(ms));
+    else stays.push({ token: token!, path: path!, fromMs: open.get(key) ?? 0, toMs: Number(ms) });
+    if (sign === "-") open.delete(key);
+  }
+  for (const [key, fromMs] of open) {
+    const at = key.indexOf(" ");
+    stays.push({ token: key.slice(0, at), path: key.slice(at + 1), fromMs, toMs: null });
+  }
+  return { torn: lines.filter((line) => line.startsWith("torn ")).map((line) => line.slice(5)), stays };
+}
+
+/** What is wrong; `isExcused` tells which tokens a user destroyed, or lost a conflict. */
+export function accuseBy(
+  testimonies: Readonly<Record<Side, Testimony>>,
+  isExcused: (token: string) => boolean,
+): readonly string[] {
+  const { left, right } = testimonies;
+  return [
+    ...[left, right].flatMap(({ torn }) => torn.map((path) => `torn, and shown: ${path}`)),
+    ...vanished(left, right, isExcused).map((what) => `vanished on the left, untouched on the right: ${what}`),
+    ...vanished(right, left, isExcused).map((what) => `vanished on the right, untouched on the left: ${what}`),
+  ];
+}
+
+/** What was missing here for long, while it stood there, at the same path and no other. */
+function vanished(here: Testimony, there: Testimony, isExcused: (token: string) => boolean): readonly string[] {
+  const others = Map.groupBy(there.stays, ({ token }) => token);
+  const own = Map.groupBy(here.stays, ({ token }) => token);
+  return here.stays.flatMap(({ token, path, toMs }) => {
+    if (toMs === null || isExcused(token)) return [];
+    const endMs = toMs + ABSENT_MS;
+    const isBack = own.get(token)!.some((stay) =>
+      stay.toMs !== toMs && (stay.toMs ?? Infinity) > toMs && stay.fromMs < endMs
+    );
+    const other = others.get(token) ?? [];
+    const isUntouched = other.some((stay) =>
+      stay.path === path && stay.fromMs < toMs - AROUND_MS && (stay.toMs ?? Infinity) > endMs + AROUND_MS
+    );
+    const isElsewhere = other.some((stay) =>
+      stay.path !== path && stay.fromMs < endMs + AROUND_MS && (stay.toMs ?? Infinity) > toMs - AROUND_MS
+    );
+    return isUntouched && !isElsewhere && !isBack ? [`${token} at ${path}`] : [];
+  });
+}
