@@ -36,6 +36,7 @@ struct request {
   union {
     struct bytes text; /* A_OPEN: root, A_RELEASE: batch, A_SWEEP: label */
     uint8_t flags; /* A_SYNC */
+    uint64_t needed; /* A_STATFS */
     struct own_marks marks;
     struct look_request look;
     struct commit commit;
@@ -69,8 +70,8 @@ static bool parse(struct request *q) {
     case A_TRASH_LIST: return trash_parse_query(&r, &q->body.trash_query);
     case A_TRASH: return trash_parse(&r, &q->body.trash);
     case A_SYNC: q->body.flags = get_u8(&r); return !r.bad && r.at == r.end && q->body.flags <= SYNC_CONTENTS;
-    case A_UNLOCK:
-    case A_STATFS: return r.at == r.end;
+    case A_STATFS: q->body.needed = get_u64(&r); return !r.bad && r.at == r.end;
+    case A_UNLOCK: return r.at == r.end;
     default: return false;
   }
 }
@@ -130,7 +131,7 @@ static void serve(struct request *q, struct buf *answer) {
     case A_SWEEP: own_sweep(r, q->body.text, answer); break;
     case A_TRASH_LIST: trash_list(r, &q->body.trash_query, answer); break;
     case A_TRASH: trash_run(r, &q->body.trash, answer); break;
-    default: own_space(r, answer); break;
+    default: own_space(r, q->body.needed, answer); break;
   }
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "open.h"
+#include "partial.h"
 #include "trash.h"
 
 #ifndef XFS_SUPER_MAGIC
@@ -173,15 +174,33 @@ struct own_result own_sync(struct replica *replica, bool contents, struct kept_l
   return result;
 }
 
-void own_space(struct replica *replica, struct buf *answer) {
+static uint64_t free_bytes(const struct replica *replica, const struct statvfs *fs) {
+  uint64_t unit = fs->f_frsize ? fs->f_frsize : fs->f_bsize;
+  return replica->is_root_user ? fs->f_bfree * unit : fs->f_bavail * unit;
+}
+
+/* What is left of interrupted transfers makes room for what is to come. */
+static void make_room(struct replica *replica) {
+  struct site site;
+  pthread_rwlock_rdlock(&replica->sweeping);
+  if (site_open_own(replica, &site) == 0) partial_purge(&site, 0);
+  site_close(&site);
+  pthread_rwlock_unlock(&replica->sweeping);
+}
+
+void own_space(struct replica *replica, uint64_t needed, struct buf *answer) {
   struct site site;
   struct statvfs fs = {0};
   if (site_open(replica, &site) == 0) {
     if (fstatvfs(site.root, &fs) < 0) fs = (struct statvfs){0};
+    if (free_bytes(replica, &fs) < needed) {
+      make_room(replica);
+      if (fstatvfs(site.root, &fs) < 0) fs = (struct statvfs){0};
+    }
     site_close(&site);
   }
   uint64_t unit = fs.f_frsize ? fs.f_frsize : fs.f_bsize;
-  buf_u64(answer, replica->is_root_user ? fs.f_bfree * unit : fs.f_bavail * unit);
+  buf_u64(answer, free_bytes(replica, &fs));
   buf_u64(answer, fs.f_blocks * unit);
   buf_u64(answer, fs.f_favail);
   buf_u64(answer, fs.f_files);

@@ -23,6 +23,6 @@ struct own_result own_unlock(struct replica *replica);
 struct own_result own_sync(struct replica *replica, bool contents, struct kept_list *kept);
 /* Write the bodies of A_SWEPT and A_SPACE. */
 void own_sweep(struct replica *replica, struct bytes label, struct buf *answer);
-void own_space(struct replica *replica, struct buf *answer);
+void own_space(struct replica *replica, uint64_t needed, struct buf *answer);
 
 #endif

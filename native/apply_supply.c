@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "look.h"
+#include "partial.h"
 #include "trash.h"
 
 #define ENTRY_SIZE_MIN 71 /* bytes: id, path, STAT, is_growing */
@@ -209,6 +210,9 @@ static struct result prepare_one(const struct site *site, int dir, const char *b
   struct place place = {.dir = -1, .borrowed = true};
   struct live live = {.object = -1, .fd = -1};
   struct result result = open_expected(site, e, &place, &live);
+  /* WHY not both: rsync takes one basis, and what was sent of an edit is less than all the rest. */
+  if (result.status == ST_DONE) partial_drop(site, e->id);
+  else partial_give(site, batch, e->id);
   if (result.status != ST_DONE) return result;
   result = link_basis(site, dir, batch, e, &place, &live);
   live_close(&live);
@@ -331,6 +335,7 @@ void supply_release(struct replica *r, struct bytes name, struct buf *answer) {
   if (is_open) {
     remove_batch_dir(&site, "supply", batch);
     remove_batch_dir(&site, "basis", batch);
+    partial_keep(&site, batch);
     remove_batch_dir(&site, "stage", batch);
   }
   if (b) batch_free(b);

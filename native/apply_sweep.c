@@ -13,7 +13,10 @@
 
 #include "apply_own.h"
 #include "apply_supply.h"
+#include "partial.h"
 #include "trash.h"
+
+#define PARTIAL_AGE_S (7 * 86400) /* of an interrupted transfer that nobody took up again */
 
 struct sweep {
   struct site *site;
@@ -68,7 +71,9 @@ static void sweep_stage_entry(struct sweep *s, int dir, const char *name) {
     case SIGIL_DROP: sweep_dropped(s, name); break;
     case SIGIL_OUT: sweep_keep(s, name); break;
     default:
-      if (!supply_is_known(s->site->replica, name)) trash_remove_tree(dir, name);
+      if (supply_is_known(s->site->replica, name)) break;
+      partial_keep(s->site, name);
+      trash_remove_tree(dir, name);
   }
 }
 
@@ -102,6 +107,7 @@ void own_sweep(struct replica *replica, struct bytes label, struct buf *answer) 
     sweep_area(&s, "stage", sweep_stage_entry);
     sweep_area(&s, "basis", sweep_link_entry);
     sweep_area(&s, "supply", sweep_link_entry);
+    partial_purge(&site, PARTIAL_AGE_S);
     site_close(&site);
   }
   pthread_rwlock_unlock(&replica->sweeping);

@@ -151,7 +151,8 @@ enum kind {
  * (see apply.h) is removed, everything else goes to .psync/trash/<label>.conflict/found/.
  * body: bytes16 label. Answered by A_SWEPT. */
 #define A_SWEEP 0x19
-/* body: none. Answered by A_SPACE. */
+/* body: u64 needed bytes. Where less is free, what is kept of interrupted transfers is removed first.
+ * Answered by A_SPACE. */
 #define A_STATFS 0x1a
 /* Lists a part of the trash; needs no A_ADOPT. body: u8 classes (TRASH_CLASS_* bits), u32 limit,
  * bytes16 after. Items are what is no directory, and directories in which nothing is (or that cannot

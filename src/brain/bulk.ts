@@ -22,6 +22,7 @@ import { keepsChanging } from "./growing.ts";
 import type { Intent } from "./intents.ts";
 import type { News } from "./news.ts";
 import { Room } from "./room.ts";
+import { transferIds } from "./transfer_ids.ts";
 
 /** A batch of large files has no more files, and (but for one file) no more bytes, than these. */
 const BATCH_FILES = 32;
@@ -57,6 +58,16 @@ export interface BulkWant {
   readonly done: (result: TransitionResult) => void;
   /** As in the lane of small changes. */
   readonly intent?: Intent | undefined;
+}
+
+/** A file whose transfer is over. */
+interface Arrived {
+  readonly want: BulkWant;
+  readonly id: number;
+  /** Whether the source held it unchanged all the time (I3). */
+  readonly isSound: boolean;
+  /** The target's live file once it was linked as basis; null: it was not. */
+  readonly basis: Stamp | null;
 }
 
 /** Moves large files. */
@@ -135,7 +146,7 @@ export class BulkLane {
     const side = otherSide(wants[0]!.from);
     const fitting: BulkWant[] = [];
     const doubtful: BulkWant[] = [];
-    await this.#room.begin(side, (left) => {
+    await this.#room.begin(side, Math.max(...wants.map(sizeOf)), (left) => {
       let bytes = 0;
       for (const want of wants) {
         const fits = bytes + sizeOf(want) <= left;
@@ -155,7 +166,7 @@ export class BulkLane {
     await source.release(batch);
     const bytes = Math.min(sizeOf(want), supplied?.diskBytes ?? 0);
     let refusal: TransitionResult | null = null;
-    await this.#room.begin(side, (left) => {
+    await this.#room.begin(side, bytes, (left) => {
       if (bytes > left) refusal = tooLarge(bytes, left);
       return refusal === null ? bytes : null;
     });
@@ -180,13 +191,14 @@ export class BulkLane {
     const batch = this.#newBatch();
     const from = wants[0]!.from;
     const { [from]: source, [otherSide(from)]: target } = this.#context.endpoints;
-    const requests = wants.map((want, id) => this.#supplyOf(want, id));
+    const ids = transferIds(wants.map(({ path }) => path));
+    const requests = wants.map((want, i) => this.#supplyOf(want, ids[i]!));
     const supplied = new Set(
       (await source.supply(batch, requests)).filter((r) => r.kind === "supplied").map((r) => r.id),
     );
     const bases = await target.prepare(
       batch,
-      wants.map((want, id) => ({ id, path: want.path, expected: want.expected })),
+      wants.map((want, i) => ({ id: ids[i]!, path: want.path, expected: want.expected })),
     );
     const bytes = wants.reduce((sum, want) => sum + sizeOf(want), 0);
     const onStart = (moved: () => number) => void this.#moving.set(batch, () => Math.min(bytes, moved()));
@@ -196,9 +208,13 @@ export class BulkLane {
     const sound = new Set(stable.filter((id) => supplied.has(id)));
     const linked = new Map(bases.map((basis) => [basis.id, basis.stamp]));
     this.#moving.delete(batch);
-    const refused = await this.#commit(batch, wants, (id) => sound.has(id), (id) => linked.get(id) ?? null, outcome);
+    const arrived = wants.map((want, i) => {
+      const id = ids[i]!;
+      return { want, id, isSound: sound.has(id), basis: linked.get(id) ?? null };
+    });
+    const refused = await this.#commit(batch, arrived, outcome);
     const { stamps } = await target.release(batch);
-    for (const { id, stamp } of stamps) this.#renewStamp(wants[id], stamp);
+    for (const { id, stamp } of stamps) this.#renewStamp(wants[ids.indexOf(id)], stamp);
     // WHY not before: until its basis link is gone and recorded, an untouched file looks edited.
     for (const answer of refused) answer();
   }
@@ -226,20 +242,17 @@ export class BulkLane {
   /** Commits what arrived whole; returns the answers of everything else, which is looked at again. */
   async #commit(
     batch: string,
-    wants: readonly BulkWant[],
-    isSound: (id: number) => boolean,
-    basis: (id: number) => Stamp | null,
+    arrived: readonly Arrived[],
     outcome: RsyncOutcome,
   ): Promise<(() => void)[]> {
     const refused: (() => void)[] = [];
     const refuse = (want: BulkWant, result: TransitionResult) => void refused.push(() => this.#answer(want, result));
-    const lane = this.#context.lanes[otherSide(wants[0]!.from)];
-    const settled = wants.map((want, id) => {
-      if (!isSound(id)) return refuse(want, { kind: "stale", kept: null, ended: 0 });
+    const lane = this.#context.lanes[otherSide(arrived[0]!.want.from)];
+    const settled = arrived.map(({ want, id, isSound, basis }) => {
+      if (!isSound) return refuse(want, { kind: "stale", kept: null, ended: 0 });
       const { promise, resolve } = Promise.withResolvers<void>();
-      const stamp = basis(id);
-      const expected = want.expected.kind === "file" && stamp !== null
-        ? { kind: "file" as const, stamp }
+      const expected = want.expected.kind === "file" && basis !== null
+        ? { kind: "file" as const, stamp: basis }
         : want.expected;
       const transition = {
         kind: "put" as const,

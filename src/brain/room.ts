@@ -25,11 +25,11 @@ export class Room {
   }
 
   /**
-   * Begins a transfer to a side: `choose` is told how many bytes it may take (0 or less: none), and
-   * gives how many it will take; `null`: it is not made. Ended by `end`.
+   * Begins a transfer to a side that would like to take so many bytes: `choose` is told how many it may
+   * take (0 or less: none), and gives how many it will take; `null`: it is not made. Ended by `end`.
    */
-  async begin(side: Side, choose: (leftBytes: number) => number | null): Promise<void> {
-    const { freeBytes, totalBytes } = await this.#endpoints[side].space();
+  async begin(side: Side, wantedBytes: number, choose: (leftBytes: number) => number | null): Promise<void> {
+    const { freeBytes, totalBytes } = await this.#endpoints[side].space(wantedBytes + RESERVE_MAX_BYTES);
     const reserve = Math.min(RESERVE_MAX_BYTES, totalBytes * RESERVE_SHARE);
     // RACE: from here on nothing is awaited: two that begin at once must not take the same room.
     const left = Math.min(freeBytes, this.#expected[side] ?? freeBytes);

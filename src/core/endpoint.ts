@@ -230,8 +230,11 @@ export interface Endpoint extends AsyncDisposable {
    */
   trashAct(actions: readonly TrashAction[]): Promise<readonly TrashResult[]>;
 
-  /** The space of the root's file system. */
-  space(): Promise<Space>;
+  /**
+   * The space of the root's file system; where less than `neededBytes` are free, what is kept of
+   * interrupted transfers is given up first.
+   */
+  space(neededBytes?: number): Promise<Space>;
 
   /** The name of a command that runs on this host and holds one of `parts`; null: none does. */
   findProgram(parts: readonly string[]): Promise<string | null>;

@@ -264,8 +264,8 @@ export class LocalEndpoint implements Endpoint {
     return this.#parts.trash.act(actions);
   }
 
-  space(): Promise<Space> {
-    return this.#parts.trash.space();
+  space(neededBytes?: number): Promise<Space> {
+    return this.#parts.trash.space(neededBytes);
   }
 
   // deno-lint-ignore require-await -- the contract is asynchronous

@@ -191,8 +191,8 @@ export class RemoteEndpoint implements Endpoint {
     });
   }
 
-  async space(): Promise<Space> {
-    return (await this.#call("space", { head: null, items: [] })).head;
+  async space(neededBytes = 0): Promise<Space> {
+    return (await this.#call("space", { head: { neededBytes }, items: [] })).head;
   }
 
   async findProgram(parts: readonly string[]): Promise<string | null> {

@@ -116,7 +116,10 @@ class Service {
         items: [],
       })),
       barrier: this.#on(async (endpoint, { head }) => done(await endpoint.barrier(head.id))),
-      space: this.#on(async (endpoint) => ({ head: await endpoint.space(), items: [] })),
+      space: this.#on(async (endpoint, { head }) => ({
+        head: await endpoint.space(head.neededBytes),
+        items: [],
+      })),
       checkup: this.#on(async (endpoint, _, signal) => ({ head: await endpoint.checkup({ signal }), items: [] })),
       echo: this.#on(async (endpoint, { head }) => {
         if (head.replyBytes > ECHO_MAX_BYTES) throw new ProtocolError("Cannot echo: too much is asked for");

@@ -104,8 +104,8 @@ export class TranslatedEndpoint implements Endpoint {
     );
   }
 
-  space(): Promise<Space> {
-    return this.#inner.space();
+  space(neededBytes?: number): Promise<Space> {
+    return this.#inner.space(neededBytes);
   }
 
   findProgram(parts: readonly string[]): Promise<string | null> {

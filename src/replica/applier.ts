@@ -156,8 +156,8 @@ export class Applier implements AsyncDisposable {
   }
 
   /** The free space of the root's file system. */
-  space(): Promise<Extract<ApplyRecord, { kind: "space" }>> {
-    return this.#call("space", encodeStatfs);
+  space(neededBytes = 0): Promise<Extract<ApplyRecord, { kind: "space" }>> {
+    return this.#call("space", (id) => encodeStatfs(id, neededBytes));
   }
 
   /** Lists a part of the trash. */

@@ -365,9 +365,9 @@ export function encodeSweep(id: number, label: string): Uint8Array<ArrayBuffer> 
   return new RecordWriter(A_SWEEP, id).text16(label).finish();
 }
 
-/** A_STATFS: asks for the free space. */
-export function encodeStatfs(id: number): Uint8Array<ArrayBuffer> {
-  return encodeBare(A_STATFS, id);
+/** A_STATFS: asks for the free space; where less than that is free, what psync itself can spare goes first. */
+export function encodeStatfs(id: number, neededBytes = 0): Uint8Array<ArrayBuffer> {
+  return new RecordWriter(A_STATFS, id).u64(BigInt(neededBytes)).finish();
 }
 
 function readOptional(r: RecordReader): string | null {

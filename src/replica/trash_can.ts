@@ -60,8 +60,8 @@ export class TrashCan {
   }
 
   /** The space of the root's file system. */
-  async space(): Promise<Space> {
-    const { freeBytes, totalBytes } = await this.#applier.space();
+  async space(neededBytes = 0): Promise<Space> {
+    const { freeBytes, totalBytes } = await this.#applier.space(neededBytes);
     return { freeBytes: Number(freeBytes), totalBytes: Number(totalBytes) };
   }
 }

@@ -16,7 +16,7 @@ import { ProtocolError } from "../base/errors.ts";
 import type { BasisResult, EndpointEvent, Listing, Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Writer } from "./buffer.ts";
-import { bool, type Codec, nothing, type Of, struct, u32 } from "./codec.ts";
+import { bool, type Codec, nothing, type Of, struct, u32, varint } from "./codec.ts";
 import { beginFrame, bodyOf, endFrame, type Frame, FRAME_MAX_BYTES } from "./frame.ts";
 import * as doctor from "./checkup_values.ts";
 import * as values from "./values.ts";
@@ -129,7 +129,10 @@ export const METHODS = {
     request: { head: nothing, item: values.trashAction },
     reply: { head: nothing, item: values.trashResult },
   }),
-  space: method(0x1d, { request: empty, reply: { head: values.space, item: none } }),
+  space: method(0x1d, {
+    request: { head: struct<{ readonly neededBytes: number }>({ neededBytes: varint }), item: none },
+    reply: { head: values.space, item: none },
+  }),
   findProgram: method(0x1e, {
     request: { head: values.programQuery, item: none },
     reply: { head: values.programFound, item: none },

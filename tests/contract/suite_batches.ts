@@ -11,6 +11,7 @@ import { ABSENT, contentOf, fileEntry, lockOf, LOOK, p, PAIR, putFile, type Regi
 export function batchesSuite(test: RegisterTest): void {
   supplySuite(test);
   growingSuite(test);
+  partialSuite(test);
   prepareSuite(test);
   marksSuite(test);
   factsSuite(test);
@@ -66,6 +67,43 @@ function growingSuite(test: RegisterTest): void {
     const results = await world.endpoint.commit({ transitions: [put("log", 0), put("short", 1)] });
     assertEquals(results.map(({ kind }) => kind), ["done", "gone"]);
     assertEquals([await world.tree.read("log"), await world.tree.exists("short")], ["one\n", false]);
+  });
+}
+
+function partialSuite(test: RegisterTest): void {
+  const requests = [7, 8, 9].map((id) => ({ id, path: p(`f${id}`), expected: ABSENT }));
+  const kept = (world: World) => world.tree.sh("cd .psync/partial && stat -c '%s %n' * 2>/dev/null || true");
+
+  test("what an interrupted transfer left is given to the next one, whatever became of rsync", async (open) => {
+    await using world = await World.open(open);
+    await world.endpoint.prepare("b1", requests);
+    await world.tree.sh(`cd .psync/stage/b1; mkdir .partial; head -c 2000000 /dev/zero >.partial/7
+      head -c 3000000 /dev/zero >.7.Ab3dEf; head -c 2000000 /dev/zero >.8.xxxxxx; head -c 1000 /dev/zero >.partial/9
+      ln -s /etc/passwd .partial/10; head -c 2000000 /dev/zero >.x.xxxxxx`);
+    await world.endpoint.release("b1");
+    assertEquals(await kept(world), "3000000 7\n2000000 8\n");
+    await world.endpoint.prepare("b2", requests.slice(0, 1));
+    assertEquals(await world.tree.sh("cd .psync/stage/b2/.partial; stat -c '%s %n' *"), "3000000 7\n");
+    assertEquals(await kept(world), "2000000 8\n");
+    // It was not finished this time either.
+    await world.endpoint.release("b2");
+    assertEquals(await kept(world), "3000000 7\n2000000 8\n");
+  });
+
+  test("what is left of a transfer goes for a better basis, and for room", async (open) => {
+    await using world = await World.open(open, { shape: { f7: "live" } });
+    const expected = await world.expected(p("f7"));
+    await world.endpoint.prepare("b1", requests);
+    await world.tree.sh(`cd .psync/stage/b1; mkdir .partial
+      for i in 7 8; do head -c 2000000 /dev/zero >.partial/$i; done`);
+    await world.endpoint.release("b1");
+    await world.endpoint.prepare("b2", [{ id: 7, path: p("f7"), expected }]);
+    assertEquals([await world.tree.exists(".psync/stage/b2/.partial"), await kept(world)], [false, "2000000 8\n"]);
+    await world.endpoint.release("b2");
+    assert((await world.endpoint.space(1)).freeBytes > 0);
+    assertEquals(await kept(world), "2000000 8\n");
+    await world.endpoint.space(Number.MAX_SAFE_INTEGER);
+    assertEquals(await kept(world), "");
   });
 }
 

@@ -66,6 +66,13 @@ export class FaultyLink implements AsyncDisposable {
     return text.split("\n").filter(Boolean).map((line) => line.split(" ")[1] ?? "");
   }
 
+  /** How many bytes each connection of rsync carried that has ended, in their order. */
+  async carriedByRsync(): Promise<readonly number[]> {
+    const text = await this.#tree.sh("cat link/carried 2>/dev/null || true");
+    const lines = text.split("\n").map((line) => line.split(" "));
+    return lines.filter(([, what]) => what === "rsync").map(([, , bytes]) => Number(bytes));
+  }
+
   /** The processes below what psync started: there is no sshd between. */
   readonly sessionPids = (): number[] => [];
 

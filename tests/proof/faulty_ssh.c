@@ -7,7 +7,8 @@
  * DIR/plan holds `SEED KIND...` while faults are wanted: each connection takes the next number of
  * DIR/count and with it one of the kinds, and after how many bytes it strikes; without a plan, or for
  * the kind `fine`, nothing strikes. SIGUSR1: takes the plan as it is now, and strikes at once. What was
- * done is appended to DIR/faults. The kinds:
+ * done is appended to DIR/faults; what each connection carried, with whether it was one of rsync, to
+ * DIR/carried. The kinds:
  *
  *   cut       both directions end, the command gets SIGHUP as from an sshd that lost its client
  *   truncate  what is read from the command ends within a frame, as if it had closed it there
@@ -101,9 +102,9 @@ static struct plan plan_of(const char *dir, unsigned number) {
   return plan;
 }
 
-static void note(const char *dir, unsigned number, const char *what, uint64_t at) {
+static void note(const char *dir, const char *file, unsigned number, const char *what, uint64_t at) {
   char path[4096], line[128];
-  snprintf(path, sizeof path, "%s/faults", dir);
+  snprintf(path, sizeof path, "%s/%s", dir, file);
   int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   int size = snprintf(line, sizeof line, "%u %s %llu\n", number, what, (unsigned long long)at);
   if (fd < 0 || write(fd, line, (size_t)size) < 0) perror("faulty_ssh");
@@ -183,7 +184,7 @@ static void strike(struct link *link) {
   }
   if (link->has_struck || strcmp(link->plan.kind, "fine") == 0 || link->total < link->plan.at) return;
   link->has_struck = true;
-  note(link->dir, link->number, link->plan.kind, link->total);
+  note(link->dir, "faults", link->number, link->plan.kind, link->total);
 }
 
 /* Carries bytes until either side, or a fault, ends it. */
@@ -239,7 +240,7 @@ int main(int argc, char **argv) {
   struct link link = { .dir = argv[1], .number = next_number(argv[1]) };
   take_plan(&link);
   if (strcmp(link.plan.kind, "refuse") == 0) {
-    note(link.dir, link.number, "refuse", 0);
+    note(link.dir, "faults", link.number, "refuse", 0);
     fprintf(stderr, "faulty_ssh: Connection refused\n");
     return 255;
   }
@@ -250,6 +251,7 @@ int main(int argc, char **argv) {
   link.down = (struct flow){ .from = 0, .to = in, .is_open = true };
   link.up = (struct flow){ .from = out, .to = 1, .is_open = true };
   carry(&link);
+  note(link.dir, "carried", link.number, strncmp(command, "rsync", 5) == 0 ? "rsync" : "other", link.total);
   if (is(&link, "cut")) kill(-pid, SIGHUP);
   close(in);
   close(out);

@@ -72,6 +72,37 @@ Deno.test("links that are cut, cut within a frame, stalled, deaf, mute or trickl
   if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join("\n"));
 });
 
+/** How large a file is that is cut off, and how much of it is there when that happens. */
+const LARGE_BYTES = 24_000_000;
+const CUT_BYTES = 12_000_000;
+
+/** What rsync has written of a file that is not there yet. */
+async function stagedBytes(scene: Scene): Promise<number> {
+  const sizes = await scene.right.sh("find .psync/stage -type f -name '.*' -printf '%s\\n' 2>/dev/null || true");
+  return Math.max(0, ...sizes.split("\n").map(Number));
+}
+
+Deno.test("a large file that is cut off goes on from there, though the link is made anew", async () => {
+  await using link = await FaultyLink.make();
+  await using scene = await Scene.make({ left: { f: "1" } });
+  const operands = ["--ssh", link.sshCommand, scene.left.path, `${link.host}:${scene.right.path}`];
+  await using psync = await scene.startWith(["--extra=--bwlimit=8M", ...operands]);
+  await psync.until(/^First sync done/m);
+  await scene.left.sh(`head -c ${LARGE_BYTES} /dev/urandom >large`);
+  await eventually("half of it is there", async () => await stagedBytes(scene) > CUT_BYTES);
+  await link.plan(1, ["cut"]);
+  link.strike(psync.pid);
+  await eventually("the cut is noticed", () => times(psync, /^Link lost: /) >= 1, { tell: () => psync.text });
+  await link.plan(0, []);
+  await eventually("it is back", () => times(psync, /^Link is back after /) >= 1, { tell: () => psync.text });
+  await equal(scene, psync);
+  const [first, ...later] = await link.carriedByRsync();
+  assert(first! > CUT_BYTES, `${first} were carried before the cut`);
+  const again = later.reduce((sum, bytes) => sum + bytes, 0);
+  assert(again < LARGE_BYTES - CUT_BYTES / 2, `${again} bytes were carried after ${first} of ${LARGE_BYTES}`);
+  assertEquals(await scene.right.sh("ls .psync/partial 2>/dev/null || true"), "");
+});
+
 Deno.test(
   { name: "a cable that is pulled is noticed, and psync comes back", ignore: !(await canMakeHosts()) },
   async () => {

@@ -324,7 +324,7 @@ export const messages = {
     },
   },
   space: {
-    request: { head: fc.constant(null), items: fc.constant([]) },
+    request: { head: fc.record({ neededBytes: counter }), items: fc.constant([]) },
     reply: { head: fc.record({ freeBytes: counter, totalBytes: counter }), items: fc.constant([]) },
   },
   checkup: {
