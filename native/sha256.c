@@ -3,6 +3,7 @@
  */
 #include "sha256.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -60,7 +61,7 @@ static void run_portable(uint32_t state[8], const uint8_t *data, size_t blocks) 
 
 #if defined(__x86_64__)
 
-bool sha256_has_fast(void) {
+static bool ask_cpu(void) {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_SSSE3) || !(c & bit_SSE4_1)) return false;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_SHA);
@@ -104,7 +105,7 @@ __attribute__((target("sha,sse4.1"))) static void run_fast(uint32_t state[8], co
 
 #else
 
-bool sha256_has_fast(void) { return false; }
+static bool ask_cpu(void) { return false; }
 #define run_fast run_portable
 
 #endif
@@ -113,6 +114,14 @@ void sha256_begin_portable(struct sha256 *s) {
   *s = (struct sha256){
       .state = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19},
       .run = run_portable};
+}
+
+bool sha256_has_fast(void) {
+  /* WHY: in a virtual machine each CPUID leaves it: 30 us for these, as much as 40 KB of hashing. */
+  static atomic_int known = -1;
+  int fast = atomic_load_explicit(&known, memory_order_relaxed);
+  if (fast < 0) atomic_store_explicit(&known, fast = ask_cpu(), memory_order_relaxed);
+  return fast;
 }
 
 void sha256_begin(struct sha256 *s) {
