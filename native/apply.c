@@ -14,6 +14,7 @@
 
 #include "apply_open.h"
 #include "apply_own.h"
+#include "apply_pack.h"
 #include "apply_pool.h"
 #include "apply_supply.h"
 #include "apply_trash.h"
@@ -43,6 +44,7 @@ struct request {
     struct supply_request supply;
     struct trash_query trash_query;
     struct trash_request trash;
+    struct pack_request pack;
   } body;
 };
 
@@ -69,6 +71,7 @@ static bool parse(struct request *q) {
     case A_SWEEP: return parse_label(&r, &q->body.text);
     case A_TRASH_LIST: return trash_parse_query(&r, &q->body.trash_query);
     case A_TRASH: return trash_parse(&r, &q->body.trash);
+    case A_PACK: return pack_parse(&r, &q->body.pack);
     case A_SYNC: q->body.flags = get_u8(&r); return !r.bad && r.at == r.end && q->body.flags <= SYNC_CONTENTS;
     case A_STATFS: q->body.needed = get_u64(&r); return !r.bad && r.at == r.end;
     case A_UNLOCK: return r.at == r.end;
@@ -81,6 +84,7 @@ static void free_request(struct request *q) {
   if (q->type == A_COMMIT) commit_free(&q->body.commit);
   if (q->type == A_SUPPLY || q->type == A_PREPARE) supply_free(&q->body.supply);
   if (q->type == A_TRASH) trash_request_free(&q->body.trash);
+  if (q->type == A_PACK) pack_free(&q->body.pack);
   buf_free(&q->record);
   free(q);
 }
@@ -111,6 +115,7 @@ static uint8_t answer_type(uint8_t request) {
     case A_STATFS: return A_SPACE;
     case A_SYNC: return A_SYNCED;
     case A_TRASH_LIST: return A_TRASHED;
+    case A_PACK: return A_PACKED;
     default: return A_DONE;
   }
 }
@@ -131,6 +136,7 @@ static void serve(struct request *q, struct buf *answer) {
     case A_SWEEP: own_sweep(r, q->body.text, answer); break;
     case A_TRASH_LIST: trash_list(r, &q->body.trash_query, answer); break;
     case A_TRASH: trash_run(r, &q->body.trash, answer); break;
+    case A_PACK: pack_run(r, &q->body.pack, answer); break;
     default: own_space(r, q->body.needed, answer); break;
   }
 }

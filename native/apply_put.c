@@ -187,11 +187,12 @@ void put_swap(struct work *w) {
   struct live live;
   bool is_new = w->op->expected.kind == KIND_NONE;
   if (is_new && w->op->staged.is_nameless) { /* what is there already, the link itself finds */
-    if (!work_open_parent(w, w->op->path, &place)) return;
+    if (!work_open_parent_cached(w, w->op->path, &place)) return;
     put_new(w, &place);
     place_close(&place);
     return;
   }
+  parent_forget(&w->site->parent); /* what follows may change which directory stands where */
   if (!work_open(w, w->op->path, &place, &live, !is_new)) return;
   if (is_new && live.object >= 0) {
     outcome_end(w, ST_STALE);

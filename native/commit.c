@@ -29,11 +29,19 @@ void outcome_stamp(struct work *w, int fd, bool is_proven) {
   outcome_end(w, is_proven && !(young && out->after.kind == KIND_FILE) ? ST_DONE : ST_DIRTY);
 }
 
-bool work_open_parent(struct work *w, struct bytes path, struct place *place) {
-  if (place_open(w->site->root, path, place) == 0) return true;
+static bool has_parent(struct work *w, int opened) {
+  if (opened == 0) return true;
   outcome_fail(w, "open parent");
   w->op->out.status = (uint8_t)place_status(errno);
   return false;
+}
+
+bool work_open_parent(struct work *w, struct bytes path, struct place *place) {
+  return has_parent(w, place_open(w->site->root, path, place));
+}
+
+bool work_open_parent_cached(struct work *w, struct bytes path, struct place *place) {
+  return has_parent(w, place_open_cached(w->site->root, path, &w->site->parent, place));
 }
 
 bool work_open(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed) {
@@ -143,6 +151,7 @@ static void flush_all(struct site *site, struct commit *c) {
 }
 
 static void swap_one(struct work *w) {
+  if (w->op->code != OP_PUT_FILE) parent_forget(&w->site->parent);
   switch (w->op->code) {
     case OP_PUT_FILE:
     case OP_PUT_DIR:

@@ -32,7 +32,7 @@ struct transition {
   struct bytes path, to;
   struct expected expected, expected_to;
   struct attrs attrs;
-  bool from_batch;
+  bool from_batch, from_pack;
   struct bytes content, target, batch;
   uint32_t id;
   uint64_t size; /* of what is in the batch, UINT64_MAX: any */
@@ -74,6 +74,8 @@ void outcome_fail(struct work *w, const char *step);
 void outcome_stamp(struct work *w, int fd, bool is_proven);
 /* Opens the parent of a path. Returns false where the op ended: it is not there. */
 bool work_open_parent(struct work *w, struct bytes path, struct place *place);
+/* The same; the place borrows from the site, as place_open_cached says. */
+bool work_open_parent_cached(struct work *w, struct bytes path, struct place *place);
 /* Opens the parent of a path and the object there. Returns false where the op ended: its parent is
  * not there, or (is_needed) the object is not. Otherwise live->object is -1 where nothing is. */
 bool work_open(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed);

@@ -26,12 +26,12 @@ static void read_attrs(struct reader *r, struct attrs *attrs) {
 
 static bool read_source(struct reader *r, struct transition *op) {
   uint8_t source = get_u8(r);
-  if (source > 1) return false;
+  if (source > 2) return false;
   op->from_batch = source == 1;
-  if (!op->from_batch) {
-    op->content = get_bytes32(r);
-    return true;
-  }
+  op->from_pack = source == 2;
+  if (op->from_pack) op->content.len = get_u32(r);
+  if (source == 0) op->content = get_bytes32(r);
+  if (source != 1) return true;
   op->batch = get_bytes16(r);
   op->id = get_u32(r);
   op->size = get_u64(r);
@@ -79,6 +79,19 @@ static bool read_op(struct reader *r, struct transition *op) {
   return true;
 }
 
+/* Gives each packed source its part of the pack. Returns false where they do not fill it just so. */
+static bool read_pack(struct reader *r, struct commit *c) {
+  struct bytes pack = get_bytes32(r);
+  for (uint32_t i = 0; i < c->count; i++) {
+    struct bytes *content = &c->ops[i].content;
+    if (!c->ops[i].from_pack) continue;
+    if (content->len > pack.len) return false;
+    content->data = pack.data;
+    pack.data += content->len, pack.len -= content->len;
+  }
+  return !r->bad && !pack.len;
+}
+
 bool commit_parse(struct reader *r, struct commit *c) {
   *c = (struct commit){.label = get_bytes16(r)};
   uint32_t count = get_u32(r);
@@ -92,5 +105,5 @@ bool commit_parse(struct reader *r, struct commit *c) {
     answer += COMMIT_ANSWER + c->ops[i].path.len;
   }
   /* What is kept is named in the answer: it must fit before anything is done. */
-  return r->at == r->end && answer < RECORD_MAX;
+  return read_pack(r, c) && r->at == r->end && answer < RECORD_MAX;
 }

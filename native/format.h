@@ -125,8 +125,9 @@ enum kind {
 #define LOOK_DIGEST 1 /* digests also of files above content_limit */
 #define LOOK_GROWING 2 /* of a file that only grew meanwhile, what it held when the look began (LOOKED_PREFIX) */
 #define LOOK_OPEN 4    /* with LOOK_GROWING: also of one that somebody has open to append */
-/* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP.
- * Answered by A_COMMITTED. */
+#define LOOK_STAMP 8   /* of files the STAT alone: nothing is opened, so a writer is not noticed */
+/* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP, bytes32
+ * pack (the contents of the packed sources, in the order of their OPs; else empty). Answered by A_COMMITTED. */
 #define A_COMMIT 0x14 /* at most 16,384 OPs. Labels and batches: [A-Za-z0-9._-], not first '.', 1..100 bytes */
 /* body: bytes16 batch, u32 count, count * FILE. Opens each file, and makes
  * .psync/supply/<batch>/<id> -> /proc/<pid>/fd/<n>. Answered by A_RESULTS.
@@ -172,6 +173,10 @@ enum kind {
 #define TRASH_RELEASE 3 /* a conflict's loser becomes a removed object: <its label>.removed/<its path> */
 #define TRASH_PURGE 4   /* what is no directory, or an empty one, is gone for good */
 
+/* Reads small files whole, each under the lease. body: u32 count, count * (path, STAT expected).
+ * Answered by A_PACKED. */
+#define A_PACK 0x1d /* at most 4,096 files, of 8 MiB in all */
+
 /*
  * OP:
  *     u8  op           OP_*
@@ -179,9 +184,10 @@ enum kind {
  *     path             (of OP_MOVE: from)
  *     EXPECTED
  *     then by op:
- *       OP_PUT_FILE:   META, u8 source (0 inline, 1 staged); inline: bytes32 content;
+ *       OP_PUT_FILE:   META, u8 source (0 inline, 1 staged, 2 packed); inline: bytes32 content;
  *                      staged: bytes16 batch, u32 id (the file .psync/stage/<batch>/<id>), u64 size
- *                      (what is longer is cut; what is shorter is ST_GONE; 2^64-1: any)
+ *                      (what is longer is cut; what is shorter is ST_GONE; 2^64-1: any);
+ *                      packed: u32 length of the next content of the pack
  *       OP_PUT_DIR:    META
  *       OP_PUT_LINK:   META, bytes16 target
  *       OP_REMOVE:     nothing
@@ -256,5 +262,9 @@ enum status {
 
 /* body: i32 errno, u8 status (as A_DONE), u32 count, count * bytes16 kept (below .psync/trash/) */
 #define A_SYNCED 0x98
+/* body: u32 count, count * (u8 status; where DONE: 32 bytes digest), bytes32 the contents of those that
+ * are DONE, in order. STALE: not as expected, or not there. BUSY: a writer has it open, or its stamp is
+ * too young. */
+#define A_PACKED 0x99
 
 #endif

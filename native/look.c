@@ -189,10 +189,17 @@ static void look_link(struct live *live, struct looked *l) {
   else l->target_len = (size_t)len;
 }
 
+/* Looks at a file by its name alone. Returns false where it is none, or nothing is there. */
+static bool look_stamp(const struct site *site, const struct place *place, struct looked *l) {
+  if (place->is_root || info_at(place->dir, place->name, &l->info) < 0) return false;
+  return l->info.kind == KIND_FILE && l->info.mount_id == site->replica->info.mount_id;
+}
+
 static void look_once(const struct site *site, const struct place *place, const struct look_request *request,
                       struct looked *l) {
   struct live live;
   looked_clear(l);
+  if (request->stamp_only && look_stamp(site, place, l)) return;
   if (live_open(place, site->replica->info.mount_id, &live) < 0) {
     looked_fail(l, errno);
     if (errno == ENOENT) l->status = ST_ABSENT;
@@ -200,7 +207,7 @@ static void look_once(const struct site *site, const struct place *place, const 
     return;
   }
   l->info = live.info;
-  if (live.info.kind == KIND_FILE) look_file(&live, request, l);
+  if (live.info.kind == KIND_FILE && !request->stamp_only) look_file(&live, request, l);
   if (live.info.kind == KIND_LINK) look_link(&live, l);
   live_close(&live);
 }
@@ -220,19 +227,19 @@ static void look_place(const struct site *site, const struct place *place, const
     look_once(site, place, request, l);
     bool is_file = l->status == ST_DONE && l->info.kind == KIND_FILE && !l->is_prefix;
     if (l->has_changed && tries < LOOK_TRIES) continue;
-    if (!is_file || !site_stamp_is_young(site->replica, &l->info) || young++ == LOOK_YOUNG_TRIES) break;
+    if (!is_file || request->stamp_only || !site_stamp_is_young(site->replica, &l->info) || young++ == LOOK_YOUNG_TRIES) break;
     nanosleep(&(struct timespec){.tv_nsec = LOOK_PAUSE_NS}, NULL);
     tries = 0;
   }
   if (l->status == ST_ABSENT) confirm_absence(place, l);
 }
 
-static void look_path(const struct site *site, struct bytes path, const struct look_request *request,
+static void look_path(struct site *site, struct bytes path, const struct look_request *request,
                       struct looked *l) {
   struct place place;
   if (!path_is_valid(path, false)) {
     *l = (struct looked){.status = ST_REFUSED, .error = EINVAL};
-  } else if (place_open(site->root, path, &place) < 0) {
+  } else if (place_open_cached(site->root, path, &site->parent, &place) < 0) {
     *l = (struct looked){.status = (uint8_t)place_status(errno), .error = errno};
   } else {
     *l = (struct looked){0};
@@ -282,8 +289,10 @@ bool look_parse(struct reader *r, struct look_request *request) {
   request->digests = flags & LOOK_DIGEST;
   request->growing = flags & LOOK_GROWING;
   request->open = flags & LOOK_OPEN;
+  request->stamp_only = flags & LOOK_STAMP;
   uint32_t count = get_u32(r);
-  if (r->bad || (flags & ~(LOOK_DIGEST | LOOK_GROWING | LOOK_OPEN)) || count > LOOK_MAX || count > (size_t)(r->end - r->at) / 2) return false;
+  if (r->bad || (flags & ~(LOOK_DIGEST | LOOK_GROWING | LOOK_OPEN | LOOK_STAMP))) return false;
+  if (count > LOOK_MAX || count > (size_t)(r->end - r->at) / 2) return false;
   request->paths = must_alloc(count * sizeof *request->paths);
   request->count = count;
   for (uint32_t i = 0; i < count; i++) request->paths[i] = get_bytes16(r);

@@ -14,8 +14,9 @@
 struct look_request {
   uint32_t content_limit;
   bool digests;
-  bool growing; /* prefixes of files that only grow are wanted */
-  bool open;    /* also where a writer has them open */
+  bool growing;    /* prefixes of files that only grow are wanted */
+  bool open;       /* also where a writer has them open */
+  bool stamp_only; /* of files the stat alone */
   uint32_t count;
   struct bytes *paths; /* from malloc; the names are borrowed from the request */
 };

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define PIECE_MAX 4000 /* bytes of a path that go into one openat2; below PATH_MAX */
+#define PARENT_USES 16 /* paths of one directory, some 0.5 ms, for which its fd is used */
 #define AGAIN_MAX 16   /* openat2 answers EAGAIN when renames ran beside it */
 
 int open_beneath(int dir, const char *path, int flags, mode_t mode) {
@@ -52,16 +53,38 @@ int open_dir_path(int root, struct bytes path) {
   return dir;
 }
 
-int place_open(int root, struct bytes path, struct place *place) {
+/* Fills in the place of a path in the root. Returns the path of its parent; empty: the root itself. */
+static struct bytes place_begin(int root, struct bytes path, struct place *place) {
   *place = (struct place){.dir = root, .borrowed = true, .is_root = path.len == 0};
-  if (!path.len) return 0;
-  const uint8_t *slash = memrchr(path.data, '/', path.len);
+  const uint8_t *slash = path.len ? memrchr(path.data, '/', path.len) : NULL;
   size_t parent = slash ? (size_t)(slash - path.data) : 0;
   size_t name = path.len - (slash ? parent + 1 : 0);
   memcpy(place->name, path.data + path.len - name, name);
-  if (!slash) return 0;
+  return (struct bytes){path.data, parent};
+}
+
+int place_open(int root, struct bytes path, struct place *place) {
+  struct bytes parent = place_begin(root, path, place);
+  if (!parent.len) return 0;
   place->borrowed = false;
-  place->dir = open_dir_path(root, (struct bytes){path.data, parent});
+  place->dir = open_dir_path(root, parent);
+  return place->dir < 0 ? -1 : 0;
+}
+
+void parent_forget(struct parent_cache *cache) {
+  close_fd(cache->dir);
+  *cache = PARENT_NONE;
+}
+
+int place_open_cached(int root, struct bytes path, struct parent_cache *cache, struct place *place) {
+  struct bytes parent = place_begin(root, path, place);
+  if (!parent.len) return 0;
+  bool is_same = cache->dir >= 0 && cache->path.len == parent.len && !memcmp(cache->path.data, parent.data, parent.len);
+  if (!is_same || cache->uses++ == PARENT_USES) {
+    parent_forget(cache);
+    *cache = (struct parent_cache){.dir = open_dir_path(root, parent), .path = parent};
+  }
+  place->dir = cache->dir;
   return place->dir < 0 ? -1 : 0;
 }
 

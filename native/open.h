@@ -30,6 +30,20 @@ int open_dir_path(int root, struct bytes path);
 /* Opens the parent of `path` (valid). Returns 0 or -1 with errno. */
 int place_open(int root, struct bytes path, struct place *place);
 void place_close(struct place *place);
+
+/* The parent of the last path of a request: the next one mostly has the same. It is opened anew every
+ * few paths, so that the RACE above stays as short as it is. Owns its fd. */
+struct parent_cache {
+  int dir; /* O_PATH; -1: none */
+  unsigned uses;
+  struct bytes path; /* borrowed from the request */
+};
+
+#define PARENT_NONE ((struct parent_cache){.dir = -1})
+
+/* As place_open; the place borrows from the cache, and is done with before the cache is used again. */
+int place_open_cached(int root, struct bytes path, struct parent_cache *cache, struct place *place);
+void parent_forget(struct parent_cache *cache);
 /* The status of a failed place_open: orphan, mount or failed. */
 enum status place_status(int err);
 /* Opens what an O_PATH fd stands for: that very object, whatever its name says by now. Never for

@@ -31,7 +31,7 @@ static int check_root(const struct replica *r, int root) {
 }
 
 int site_open(struct replica *r, struct site *site) {
-  *site = (struct site){.replica = r, .root = -1, .own = -1, .stage = -1};
+  *site = (struct site){.replica = r, .root = -1, .own = -1, .stage = -1, .parent = PARENT_NONE};
   if (!r->path) {
     errno = ESTALE;
     return -1;
@@ -87,6 +87,7 @@ int site_open_own(struct replica *r, struct site *site) {
 }
 
 void site_close(struct site *site) {
+  parent_forget(&site->parent);
   close_fd(site->stage);
   close_fd(site->own);
   close_fd(site->root);

@@ -20,7 +20,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include "record.h"
+#include "open.h"
 
 #define STAGE_NAME_SIZE 96
 #define SIGIL_NEW '+'
@@ -62,6 +62,7 @@ struct site {
   int root;  /* O_PATH */
   int own;   /* .psync, O_RDONLY; -1 for looks */
   int stage; /* .psync/stage, O_RDONLY; -1 for looks */
+  struct parent_cache parent; /* for runs of paths that change no directory */
 };
 
 /* Opens the root and proves that it is the one of A_OPEN. Returns 0 or -1 with errno (ESTALE: it

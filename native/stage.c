@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,18 +59,17 @@ static int give_name(struct site *site, int fd, const char *temp, const char *na
   return linkat(AT_FDCWD, path, site->stage, name, AT_SYMLINK_FOLLOW);
 }
 
-/* Ends the staging of a file that is to get its first name in the tree: it vanishes with its fds. */
-static int settle_nameless(int fd, bool many, struct staged *out) {
-  out->object = open_again(fd, O_PATH);
+/* Ends the staging of a file that is to get its first name in the tree: it vanishes with its fds. One
+ * of many keeps the fd that it was written by, for the microseconds until it is named: that saves
+ * opening it again, and its close is told to nobody, as the file was opened without a name. */
+static int settle_nameless(struct site *site, int fd, bool many, struct staged *out) {
+  out->needs_flush = out->info.size > 0;
+  bool is_flushed_alone = out->needs_flush && !many;
+  out->object = is_flushed_alone ? open_again(fd, O_PATH) : fd;
   if (out->object < 0) return -1;
   out->is_nameless = true;
-  out->needs_flush = out->info.size > 0;
-  if (out->needs_flush && !many) {
-    out->flush = fd;
-    return 0;
-  }
-  if (out->needs_flush) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
-  close_fd(fd);
+  if (is_flushed_alone) out->flush = fd;
+  else if (out->needs_flush && site->replica->fs_type != TMPFS_MAGIC) sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
   return 0;
 }
 
@@ -83,7 +83,7 @@ int stage_content(struct site *site, struct bytes content, const struct attrs *a
   if (attrs_set(fd, KIND_FILE, attrs, site->replica->is_root_user) < 0) goto fail;
   if (stage_identify(site, fd, attrs, out) < 0) goto fail;
   if ((how & STAGE_NEW) && !*temp) {
-    if (settle_nameless(fd, many, out) == 0) return 0;
+    if (settle_nameless(site, fd, many, out) == 0) return 0;
     goto fail;
   }
   if (give_name(site, fd, temp, out->name) < 0) goto fail;

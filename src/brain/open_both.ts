@@ -30,7 +30,7 @@ export interface OpenedPair extends AsyncDisposable {
   readonly deployed: boolean;
 }
 
-/** Opens both, the left one first; where the second fails the first is closed again. */
+/** Opens both at once; where one fails the other is closed again, and the left's error goes first. */
 export async function openBoth(
   settings: SessionSettings,
   context: SessionContext,
@@ -55,20 +55,37 @@ export async function openEndpoints(
 ): Promise<Omit<OpenedPair, "runRsync">> {
   await using stack = new AsyncDisposableStack();
   let deployed = false;
-  const left = stack.use(
-    await openLocal(settings, context, { root: settings.left, rules: settings.rules, maxWatches }),
+  const given = new AbortController();
+  // Reaching another host takes longest, so that it begins first; a left root that cannot be opened ends it.
+  const signal = AbortSignal.any([context.signal, given.signal]);
+  const reaching = settings.remoteHost === null ? null : openRemote(
+    settings.remoteHost,
+    settings,
+    { ...context, signal },
+    { maxWatches, onDeployed: () => deployed = true },
   );
-  const right = settings.remoteHost === null
-    ? stack.use(await openLocal(settings, context, { root: settings.right, rules: rightRules(settings), maxWatches }))
-    : stack.use(
-      await openRemote(settings.remoteHost, settings, context, { maxWatches, onDeployed: () => deployed = true }),
-    );
+  reaching?.catch(() => {}); // told when it is waited for
+  const left = stack.use(
+    await openLocal(settings, context, { root: settings.left, rules: settings.rules, maxWatches })
+      .catch((error) => giveUp(error, reaching, given)),
+  );
+  const right = stack.use(
+    await (reaching ??
+      openLocal(settings, context, { root: settings.right, rules: rightRules(settings), maxWatches })),
+  );
   const owned = stack.move();
   return {
     endpoints: translated({ left, right }, settings.translate),
     deployed,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Ends what was begun with the other host, and then with the error. */
+async function giveUp(error: unknown, reaching: Promise<Endpoint> | null, given: AbortController): Promise<never> {
+  given.abort(error);
+  await reaching?.then((right) => right[Symbol.asyncDispose](), () => {});
+  throw error;
 }
 
 /** The replicas with the left's names. */

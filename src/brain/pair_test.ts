@@ -24,7 +24,8 @@ Deno.test("Pair lets answers in while more paths wait than may be in flight", as
   const left = new FakeEndpoint();
   const paths = Array.from({ length: FLIGHT_LIMIT + 3_000 }, (_, i) => `f${String(i).padStart(6, "0")}` as RelPath);
   const seen = (path: RelPath): PresentObservation => {
-    const entry = file("a", { isRead: false });
+    // Too large for a bundle.
+    const entry = { ...file("a", { isRead: false }), sizeBytes: 100_000 };
     return { kind: "present", path, began: 1, entry, stamp: newStamp(entry), content: null };
   };
   const entries = paths.map(seen);

@@ -14,6 +14,7 @@ import type { Observation } from "../core/observation.ts";
 import { isBelow, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Absences } from "./absences.ts";
+import { BundleLane } from "./bundles.ts";
 import type { PairContext } from "./context.ts";
 import { mergeDirectory, type MergedName } from "./merge.ts";
 import type { Sighting } from "./news.ts";
@@ -42,6 +43,7 @@ export class Scanner {
   readonly #context: PairContext;
   readonly #absences: Absences;
   readonly #room: () => Promise<void>;
+  readonly #bundles: Readonly<Record<Side, BundleLane>>;
   #wanted = new Set<RelPath>();
   #isWalking = false;
   #running: Promise<void> = Promise.resolve();
@@ -54,6 +56,7 @@ export class Scanner {
     this.#context = context;
     this.#absences = absences;
     this.#room = room;
+    this.#bundles = { left: new BundleLane(context, "left"), right: new BundleLane(context, "right") };
   }
 
   get isIdle(): boolean {
@@ -117,10 +120,11 @@ export class Scanner {
       // Last in, first out: the walk stays depth first, and the list of what is to be done short.
       for (const dir of batch.toReversed()) {
         const listed = { left: left!.get(dir.path), right: right!.get(dir.path) };
-        this.#directory(dir, listed, todo);
+        await this.#directory(dir, listed, todo);
         const isGone = SIDES.some((side) => hasGone(listed[side]));
         if (isGone && dir.path !== ROOT) this.#context.moves.notListed(dir.path);
       }
+      for (const side of SIDES) this.#bundles[side].flush();
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
       if (this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT) await this.#room();
     }
@@ -133,9 +137,11 @@ export class Scanner {
     return new Map(listings.map((listing) => [listing.path, listing]));
   }
 
-  #directory(dir: Todo, listed: Readonly<Record<Side, Listing | undefined>>, todo: Todo[]): void {
+  /** Waits in large directories: what was read of the archive may then be old, as what was listed always is. */
+  async #directory(dir: Todo, listed: Readonly<Record<Side, Listing | undefined>>, todo: Todo[]): Promise<void> {
     this.dirs++;
     for (const side of SIDES) this.#self(side, dir.path, listed[side]);
+    for (const side of SIDES) this.#bundles[side].enter(dir.path, listed[side]?.kind === "listed");
     const lists = {
       dir: dir.path,
       rows: this.#context.archive.children(dir.path),
@@ -148,7 +154,9 @@ export class Scanner {
       this.#name(merged);
       const down = { path: merged.path, left: isDir(merged.left), right: isDir(merged.right) };
       if (down.left || down.right) todo.push(down);
+      for (const side of SIDES) if (this.#bundles[side].isFull) await this.#bundles[side].room();
     }
+    for (const side of SIDES) this.#bundles[side].exit();
   }
 
   /**
@@ -188,6 +196,7 @@ export class Scanner {
     if (row !== null && missing.length === 2) return this.#absences.gone(merged.path);
     if (missing.length === 0 && news.left === null && news.right === null) return;
     if (this.#context.settings.skipInitialSync && this.#isFirst) return this.#skip(merged);
+    if (SIDES.some((side) => this.#bundles[side].offer(merged))) return;
     for (const side of missing) this.#absences.note(side, merged.path);
     for (const side of SIDES) {
       const seen = news[side];

@@ -114,6 +114,25 @@ export interface Move {
   readonly to: RelPath;
 }
 
+/** The most files of one pack. */
+export const PACK_FILES_MAX = 1_024;
+/** The most bytes of one pack. */
+export const PACK_BYTES_MAX = 4 << 20;
+
+/** A small file to be packed: it must still be what `stamp` says. */
+export interface PackRequest {
+  readonly path: RelPath;
+  readonly stamp: Stamp;
+}
+
+/** Small files as one piece. */
+export interface Pack {
+  /** SHA-256 as 64 hex digits for each request; null: not in the pack, look at it. */
+  readonly digests: readonly (string | null)[];
+  /** The contents of those that are in it, in order, as one piece that is cut anywhere. */
+  readonly pieces: readonly Uint8Array[];
+}
+
 /** A file that the brain wants rsync to send: it must still be what `stamp` says. */
 export interface SupplyRequest {
   readonly id: number;
@@ -187,6 +206,12 @@ export interface Endpoint extends AsyncDisposable {
 
   /** Looks at each path now; one observation for each path, in order. */
   look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]>;
+
+  /**
+   * Reads small files whole, each proven to be what belongs to its stamp (I3, I14): at most
+   * `PACK_FILES_MAX` files of `PACK_BYTES_MAX` bytes. What is not as expected is left out.
+   */
+  pack(requests: readonly PackRequest[]): Promise<Pack>;
 
   /** Makes the transitions in order; one result for each. A failed one does not stop the rest. */
   commit(batch: CommitBatch): Promise<readonly TransitionResult[]>;

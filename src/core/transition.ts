@@ -20,6 +20,8 @@ export type Expected =
 /** Where the new content of a file comes from. */
 export type Content =
   | { readonly kind: "inline"; readonly bytes: Uint8Array }
+  /** The next bytes of the batch's pack, as many as the entry says. */
+  | { readonly kind: "packed" }
   /** A file that lies complete in the staging area as `<batch>/<id>`. */
   | { readonly kind: "staged"; readonly batch: string; readonly id: number };
 
@@ -75,6 +77,8 @@ export type Transition = PutTransition | RemoveTransition | MoveTransition | Met
 /** Transitions that an endpoint makes in this order (parents before children, removals children first). */
 export interface CommitBatch {
   readonly transitions: readonly Transition[];
+  /** The contents of the packed files in the order of their transitions, as one piece that is cut anywhere. */
+  readonly pack?: readonly Uint8Array[];
 }
 
 /** What every result has. */

@@ -6,22 +6,26 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
-import { EndpointLostError, type PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
+import { EndpointLostError, ProtocolError, type PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
 import type { Checkup, Vitals } from "../core/checkup.ts";
-import type {
-  BasisRequest,
-  BasisResult,
-  Endpoint,
-  EndpointEvent,
-  EndpointFacts,
-  EndpointOptions,
-  Findings,
-  Listing,
-  LookOptions,
-  SupplyRequest,
-  SupplyResult,
-  SyncOptions,
+import {
+  type BasisRequest,
+  type BasisResult,
+  type Endpoint,
+  type EndpointEvent,
+  type EndpointFacts,
+  type EndpointOptions,
+  type Findings,
+  type Listing,
+  type LookOptions,
+  type Pack,
+  PACK_BYTES_MAX,
+  PACK_FILES_MAX,
+  type PackRequest,
+  type SupplyRequest,
+  type SupplyResult,
+  type SyncOptions,
 } from "../core/endpoint.ts";
 import { compileIgnore, type Ignore } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
@@ -30,7 +34,7 @@ import type { CommitBatch, Transition, TransitionResult } from "../core/transiti
 import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
 import { Applier, type RawDone } from "../replica/applier.ts";
 import { Batches } from "../replica/batches.ts";
-import { type Committed, Committer, TrashLabels } from "../replica/committer.ts";
+import { type Committed, Committer, statOfStamp, TrashLabels } from "../replica/committer.ts";
 import { Counter } from "../replica/counter.ts";
 import { errnoName } from "../replica/errno.ts";
 import { factsOf, rsyncVersion } from "../replica/facts.ts";
@@ -38,7 +42,7 @@ import { hostCheckup, watchLimit } from "../replica/host_checkup.ts";
 import { KnownStamps } from "../replica/known_stamps.ts";
 import { type Listed, Lister } from "../replica/lister.ts";
 import { Looker, OwnerNaming, type Sighting } from "../replica/looker.ts";
-import { STATUS } from "../replica/native_format.ts";
+import { KIND, STATUS } from "../replica/native_format.ts";
 import { findProgram } from "../replica/programs.ts";
 import { Owners } from "../replica/owners.ts";
 import { Reporter } from "../replica/reporter.ts";
@@ -199,12 +203,22 @@ export class LocalEndpoint implements Endpoint {
     return { kind: "blocked", path: seen.path, began: seen.began, reason: "excluded", detail: seen.entry.kind };
   }
 
+  async pack(requests: readonly PackRequest[]): Promise<Pack> {
+    requireSmall(requests);
+    const files = requests.map(({ path, stamp }) => ({ path, stat: statOfStamp(KIND.file, stamp) }));
+    const packed = await this.#parts.applier.pack(files);
+    if (packed.files.some(({ status }) => status === STATUS.guard)) {
+      throw new SafetyHaltError("Cannot read files: the root is not the root that was opened");
+    }
+    return { digests: packed.files.map(({ digest }) => digest), pieces: [packed.content] };
+  }
+
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
     const { committer, reporter, known, counter } = this.#parts;
     const paths = batch.transitions.flatMap(pathsOf);
     reporter.hold(paths);
     try {
-      const committed = await committer.commit(batch.transitions);
+      const committed = await committer.commit(batch);
       for (const [i, each] of committed.entries()) this.#rememberCommitted(batch.transitions[i]!, each);
       return committed.map(({ result }) => result);
     } catch (error) {
@@ -351,6 +365,13 @@ export class LocalEndpoint implements Endpoint {
     reporter.rememberOwn(transition.from, null, ended);
     reporter.rememberOwn(transition.to, stat, ended);
   }
+}
+
+/** @throws {ProtocolError} for more than a brain of this build asks for. */
+function requireSmall(requests: readonly PackRequest[]): void {
+  const bytes = requests.reduce((sum, { stamp }) => sum + stamp.sizeBytes, 0);
+  if (requests.length <= PACK_FILES_MAX && bytes <= PACK_BYTES_MAX) return;
+  throw new ProtocolError("Cannot read files: too much is asked for");
 }
 
 /** Why psync's own files cannot be written in a root, and what to do. */

@@ -20,6 +20,8 @@ import type {
   Findings,
   Listing,
   LookOptions,
+  Pack,
+  PackRequest,
   SupplyRequest,
   SupplyResult,
   SyncOptions,
@@ -32,6 +34,7 @@ import { Caller } from "../wire/caller.ts";
 import { noiseOf } from "../wire/checkup_values.ts";
 import type { ByteStreams } from "../wire/channel.ts";
 import { joinListings, PROTOCOL_HASH } from "../wire/message.ts";
+import { type PackPart, packPieces } from "../wire/values.ts";
 
 /** A question is split when its paths and contents are larger than this. */
 const QUESTION_MAX_BYTES = 1 << 20;
@@ -133,12 +136,30 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
+    if (batch.pack !== undefined && batch.pack.length > 0) return await this.#commitPacked(batch, batch.pack);
     const pieces = { bytesOf: transitionBytes, maxBytes: QUESTION_MAX_BYTES, atOnce: 1 };
     return await this.#inPieces(batch.transitions, pieces, async (items) => {
       const { items: results } = await this.#caller.call("commit", { head: null, items });
       requireCount(results, items);
       return results;
     });
+  }
+
+  /** A pack is not cut in two: the brain makes small ones. */
+  async #commitPacked({ transitions }: CommitBatch, pack: readonly Uint8Array[]): Promise<readonly TransitionResult[]> {
+    const parts = [...transitions, ...packPieces(pack)];
+    const { items: results } = await this.#call("commit", { head: null, items: parts });
+    requireCount(results, transitions);
+    return results;
+  }
+
+  async pack(requests: readonly PackRequest[]): Promise<Pack> {
+    try {
+      const { items } = await this.#caller.call("pack", { head: null, items: requests });
+      return packOf(items, requests);
+    } catch (cause) {
+      throw await this.#explained(cause);
+    }
   }
 
   async supply(batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]> {
@@ -242,6 +263,13 @@ export class RemoteEndpoint implements Endpoint {
     }
   };
 
+  /** The error to be told; a filter that answers what was not asked is not spoken to any more. */
+  async #explained(cause: unknown): Promise<unknown> {
+    const error = await explain(cause, this.#peer);
+    if (error instanceof ProtocolError) this.#caller.fail(error);
+    return error;
+  }
+
   async #inPieces<Q, A>(
     items: readonly Q[],
     pieces: { readonly bytesOf: (item: Q) => number; readonly maxBytes: number; readonly atOnce?: number },
@@ -261,12 +289,29 @@ export class RemoteEndpoint implements Endpoint {
       await Promise.all(Array.from({ length: Math.min(pieces.atOnce ?? PIECES_AT_ONCE, split.length) }, worker));
       return answers.flat();
     } catch (cause) {
-      const error = await explain(cause, this.#peer);
-      // A filter that answers what was not asked is not spoken to any more.
-      if (error instanceof ProtocolError) this.#caller.fail(error);
-      throw error;
+      throw await this.#explained(cause);
     }
   }
+}
+
+/** What was packed; its contents must be just what the stamps say. */
+function packOf(parts: readonly PackPart[], requests: readonly PackRequest[]): Pack {
+  const digests: (string | null)[] = [];
+  const pieces: Uint8Array[] = [];
+  let missing = 0;
+  for (const part of parts) {
+    if (part.kind === "piece") {
+      pieces.push(part.bytes);
+      missing -= part.bytes.length;
+    } else {
+      const request = requests[digests.length];
+      if (part.digest !== null) missing += request?.stamp.sizeBytes ?? 0;
+      digests.push(part.digest);
+    }
+  }
+  requireCount(digests, requests);
+  if (missing !== 0) throw new ProtocolError("Cannot use pack: it does not have the size of its files");
+  return { digests, pieces };
 }
 
 /** Adds what the peer said to the error of a lost connection. */

@@ -8,15 +8,16 @@
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, type PsyncError, SetupError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
-import type { Endpoint, EndpointOptions } from "../core/endpoint.ts";
+import type { Endpoint, EndpointOptions, Pack } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
 import { ECHO_MAX_BYTES } from "../core/checkup.ts";
+import type { CommitBatch, Transition } from "../core/transition.ts";
 import { Answerer, type Handler, type Handlers } from "../wire/answerer.ts";
 import type { ByteStreams } from "../wire/channel.ts";
 import { noiseOf } from "../wire/checkup_values.ts";
 import { listingParts } from "../wire/message.ts";
 import { requireProtocol } from "../wire/hello.ts";
-import { CONTENT_MAX_BYTES, type OpenRequest } from "../wire/values.ts";
+import { CONTENT_MAX_BYTES, type OpenRequest, type PackPart, type PackPiece, packPieces } from "../wire/values.ts";
 
 const log = logger("endpoint", "serve");
 
@@ -96,7 +97,8 @@ class Service {
         if (head.contentLimitBytes > CONTENT_MAX_BYTES) throw new ProtocolError("Cannot look: too much is asked for");
         return plain(await endpoint.look(items, { ...head, signal }));
       }),
-      commit: this.#on(async (endpoint, { items }) => plain(await endpoint.commit({ transitions: items }))),
+      pack: this.#on(async (endpoint, { items }) => plain(packParts(await endpoint.pack(items)))),
+      commit: this.#on(async (endpoint, { items }) => plain(await endpoint.commit(commitBatch(items)))),
       supply: this.#on(async (endpoint, { head, items }) => plain(await endpoint.supply(head.batch, items))),
       prepare: this.#on(async (endpoint, { head, items }) => plain(await endpoint.prepare(head.batch, items))),
       release: this.#on(async (endpoint, { head }) => {
@@ -191,6 +193,21 @@ function absolute(path: string, cwd: string | null): string {
 /** An absolute path as text, without `.`, empty names and trailing slashes; a `..` is kept, and so never equal. */
 function tidy(path: string): string {
   return "/" + path.split("/").filter((name) => name !== "" && name !== ".").join("/");
+}
+
+function* packParts({ digests, pieces }: Pack): Generator<PackPart> {
+  for (const digest of digests) yield { kind: "digest", digest };
+  yield* packPieces(pieces);
+}
+
+function commitBatch(items: readonly (Transition | PackPiece)[]): CommitBatch {
+  const transitions: Transition[] = [];
+  const pack: Uint8Array[] = [];
+  for (const item of items) {
+    if (item.kind === "piece") pack.push(item.bytes);
+    else transitions.push(item);
+  }
+  return { transitions, pack };
 }
 
 function plain<A>(items: Iterable<A>): { readonly head: null; readonly items: Iterable<A> } {

@@ -16,6 +16,8 @@ import type {
   Findings,
   Listing,
   LookOptions,
+  Pack,
+  PackRequest,
   SupplyRequest,
   SupplyResult,
   SyncOptions,
@@ -55,8 +57,13 @@ export class TranslatedEndpoint implements Endpoint {
     return (await this.#inner.look(paths.map(this.#to), options)).map((seen) => this.#seen(seen));
   }
 
+  pack(requests: readonly PackRequest[]): Promise<Pack> {
+    return this.#inner.pack(requests.map((request) => ({ ...request, path: this.#to(request.path) })));
+  }
+
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
-    const results = await this.#inner.commit({ transitions: batch.transitions.map((each) => this.#transition(each)) });
+    const transitions = batch.transitions.map((each) => this.#transition(each));
+    const results = await this.#inner.commit({ ...batch, transitions });
     return results.map((result) =>
       "kept" in result && result.kept !== null ? { ...result, kept: this.#kept(result.kept) } : result
     );

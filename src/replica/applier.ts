@@ -19,6 +19,7 @@ import {
   encodeApplySync,
   encodeCommit,
   encodeLook,
+  encodePack,
   encodePrepare,
   encodeRelease,
   encodeStatfs,
@@ -28,11 +29,14 @@ import {
   encodeTrashList,
   encodeUnlock,
   FORMAT_VERSION,
+  type RawCommit,
   type RawCommitted,
   type RawFile,
+  type RawLook,
   type RawLooked,
-  type RawOp,
+  type RawPacked,
   type RawResult,
+  type RawStat,
   type RawTrashAction,
 } from "./native_format.ts";
 import { NativeProcess } from "./native_process.ts";
@@ -45,14 +49,6 @@ export interface ApplierOptions {
   readonly clock: Clock;
   /** Called once when the process ended though nobody wanted it to. */
   readonly onLost: (error: PsyncError) => void;
-}
-
-/** What a look asks for. */
-export interface RawLook {
-  readonly contentLimitBytes: number;
-  readonly digests: boolean;
-  readonly growing?: "closed" | "open" | null;
-  readonly paths: readonly RelPath[];
 }
 
 /** The files of a supply or prepare. */
@@ -120,9 +116,16 @@ export class Applier implements AsyncDisposable {
   }
 
   /** Makes transitions in order; one answer for each. */
-  async commit(commit: { readonly label: string; readonly ops: readonly RawOp[] }): Promise<readonly RawCommitted[]> {
+  async commit(commit: RawCommit): Promise<readonly RawCommitted[]> {
     const { committed } = await this.#call("committed", (id) => encodeCommit(id, commit));
     return sameCount(committed, commit.ops.length);
+  }
+
+  /** Reads files that are still as their stat says; one answer for each, and their contents. */
+  async pack(files: readonly { readonly path: RelPath; readonly stat: RawStat }[]): Promise<RawPacked> {
+    const packed = await this.#call("packed", (id) => encodePack(id, files));
+    sameCount(packed.files, files.length);
+    return packed;
   }
 
   async supply(batch: RawBatch): Promise<readonly RawResult[]> {

@@ -8,7 +8,14 @@
 import type { Clock } from "../base/clock.ts";
 import { ProtocolError, SafetyHaltError } from "../base/errors.ts";
 import type { Entry, Owner, Stamp } from "../core/entry.ts";
-import type { Disposal, Expected, PutTransition, Transition, TransitionResult } from "../core/transition.ts";
+import type {
+  CommitBatch,
+  Disposal,
+  Expected,
+  PutTransition,
+  Transition,
+  TransitionResult,
+} from "../core/transition.ts";
 import type { Applier } from "./applier.ts";
 import type { Counter } from "./counter.ts";
 import { errnoName, writeReason } from "./errno.ts";
@@ -82,9 +89,9 @@ function metaOfLive(entry: Entry, numbersOf: NumbersOf): RawMeta {
 
 function rawSource(put: PutTransition): RawSource {
   if (put.content === null) throw new ProtocolError("Cannot put a file: no content was given");
+  if (put.content.kind === "inline") return put.content;
   // What was read of a file that grew meanwhile may be more than what was decided on.
-  if (put.content.kind === "inline" || put.entry.kind !== "file") return put.content;
-  return { ...put.content, sizeBytes: put.entry.sizeBytes };
+  return { ...put.content, sizeBytes: put.entry.kind === "file" ? put.entry.sizeBytes : 0 };
 }
 
 const DISPOSALS: Readonly<Record<Disposal, number>> = DISPOSE;
@@ -138,8 +145,21 @@ export function rawOp(transition: Transition, numbersOf: NumbersOf): RawOp {
 function opBytes(op: RawOp): number {
   const units = op.path.length + op.expected.target.length +
     (op.op === "move" ? op.to.length + op.expectedTo.target.length : op.op === "put-link" ? op.target.length : 0);
-  const content = op.op === "put-file" && op.source.kind === "inline" ? op.source.bytes.length : 0;
+  const content = op.op !== "put-file" || op.source.kind === "staged"
+    ? 0
+    : op.source.kind === "inline"
+    ? op.source.bytes.length
+    : op.source.sizeBytes;
   return OP_FIXED_BYTES + units * UNIT_BYTES + content;
+}
+
+/** The pack must be just what the packed sources take, and go into one record with them. */
+function requirePack(ops: readonly RawOp[], pack: readonly Uint8Array[], parts: number): void {
+  let wanted = 0;
+  for (const op of ops) if (op.op === "put-file" && op.source.kind === "packed") wanted += op.source.sizeBytes;
+  const given = pack.reduce((sum, piece) => sum + piece.length, 0);
+  if (wanted !== given) throw new ProtocolError(`Cannot commit: the pack must have ${wanted} bytes: found ${given}`);
+  if (given > 0 && parts > 1) throw new ProtocolError("Cannot commit: the pack is too large");
 }
 
 /** Cuts operations into parts that each fit into one record, in order. */
@@ -236,13 +256,15 @@ export class Committer {
    * @throws {SafetyHaltError} where the root or its marks are not what they were; of the part that
    * was refused nothing was changed.
    */
-  async commit(transitions: readonly Transition[]): Promise<Committed[]> {
+  async commit({ transitions, pack = [] }: CommitBatch): Promise<Committed[]> {
     const numbersOf = await this.#numbersOf(transitions);
     const ops = transitions.map((transition) => rawOp(transition, numbersOf));
     const label = this.#labels.next();
     const out: Committed[] = [];
-    for (const part of cutOps(ops)) {
-      const committed = await this.#applier.commit({ label, ops: part });
+    const parts = cutOps(ops);
+    requirePack(ops, pack, parts.length);
+    for (const part of parts) {
+      const committed = await this.#applier.commit({ label, ops: part, pack });
       const ended = this.#counter.end();
       guard(committed);
       for (const [i, raw] of committed.entries()) {

@@ -34,6 +34,8 @@ export interface SightOptions {
   readonly digests: boolean;
   /** Which file that only grows is shown as it was for a moment: one that nobody has open for long, or any. */
   readonly growing?: "closed" | "open" | null;
+  /** Of files the stat alone, for a comparison with what is known: a writer is not noticed. */
+  readonly stampOnly?: boolean;
 }
 
 /** Names owners where they are compared. */

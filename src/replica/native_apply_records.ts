@@ -19,6 +19,8 @@ import {
   type RecordReader,
   RecordWriter,
 } from "./native_records.ts";
+import { type RawPacked, readPacked } from "./native_pack_records.ts";
+import { DIGEST_BYTES, hexOf, readStatus, STATUS } from "./native_status.ts";
 import { type RawTrashPage, readTrashed } from "./native_trash_records.ts";
 
 const A_OPEN = 0x10;
@@ -42,14 +44,15 @@ const A_SYNCED = 0x98;
 const SYNC_CONTENTS = 1;
 const A_SPACE = 0x96;
 const A_TRASHED = 0x97;
+const A_PACKED = 0x99;
 
 const LOOK_DIGEST = 1;
 const LOOK_GROWING = 2;
 const LOOK_OPEN = 4;
+const LOOK_STAMP = 8;
 const LOOKED_DIGEST = 1;
 const LOOKED_CONTENT = 2;
 const LOOKED_PREFIX = 4;
-const DIGEST_BYTES = 32;
 
 /** META: a number that means "leave it as it is". */
 export const LEAVE_ID = 0xffff_ffff;
@@ -57,24 +60,6 @@ export const LEAVE_ID = 0xffff_ffff;
 export const LEAVE_MODE = 0xffff;
 /** META: the mtime that means "leave it as it is". */
 export const LEAVE_MTIME_NS = -(1n << 63n);
-
-/** What became of one look, transition or file. */
-export const STATUS = {
-  done: 0,
-  stale: 1,
-  staleKept: 2,
-  busy: 3,
-  notEmpty: 4,
-  orphan: 5,
-  failed: 6,
-  dirty: 7,
-  guard: 8,
-  gone: 9,
-  absent: 10,
-  mount: 11,
-  refused: 12,
-} as const;
-const STATUS_LAST = STATUS.refused;
 
 /** What the file system and the user can do, of A_READY. */
 export const CAP = { exchange: 1, noreplace: 2, lease: 4, tmpfile: 8, write: 16 } as const;
@@ -109,7 +94,9 @@ export type RawSource =
     readonly id: number;
     /** How much of it is wanted; left out: all. */
     readonly sizeBytes?: number;
-  };
+  }
+  /** The next so many bytes of the pack. */
+  | { readonly kind: "packed"; readonly sizeBytes: number };
 
 interface RawOpBase {
   readonly path: RelPath;
@@ -202,6 +189,7 @@ export type ApplyRecord =
   | { readonly kind: "done"; readonly errno: number; readonly status: number }
   | { readonly kind: "looked"; readonly looked: readonly RawLooked[] }
   | { readonly kind: "committed"; readonly committed: readonly RawCommitted[] }
+  | { readonly kind: "packed" } & RawPacked
   | { readonly kind: "results"; readonly results: readonly RawResult[] }
   | { readonly kind: "swept"; readonly kept: readonly string[] }
   | { readonly kind: "synced"; readonly errno: number; readonly status: number; readonly kept: readonly string[] }
@@ -234,19 +222,20 @@ export function encodeUnlock(id: number): Uint8Array<ArrayBuffer> {
   return encodeBare(A_UNLOCK, id);
 }
 
+/** What a look asks for; `stampOnly`: of files the stat alone, for which nothing is opened. */
+export interface RawLook {
+  readonly contentLimitBytes: number;
+  readonly digests: boolean;
+  readonly growing?: "closed" | "open" | null;
+  readonly stampOnly?: boolean;
+  readonly paths: readonly RelPath[];
+}
+
 /** A_LOOK: looks at each path; content up to the limit is read, larger files are digested if asked. */
-export function encodeLook(
-  id: number,
-  look: {
-    readonly contentLimitBytes: number;
-    readonly digests: boolean;
-    readonly growing?: "closed" | "open" | null;
-    readonly paths: readonly RelPath[];
-  },
-): Uint8Array<ArrayBuffer> {
+export function encodeLook(id: number, look: RawLook): Uint8Array<ArrayBuffer> {
   const { growing = null } = look;
   const flags = (look.digests ? LOOK_DIGEST : 0) | (growing === null ? 0 : LOOK_GROWING) |
-    (growing === "open" ? LOOK_OPEN : 0);
+    (growing === "open" ? LOOK_OPEN : 0) | (look.stampOnly === true ? LOOK_STAMP : 0);
   const writer = new RecordWriter(A_LOOK, id).u32(look.contentLimitBytes).u8(flags).u32(look.paths.length);
   for (const path of look.paths) writer.text16(path);
   return writer.finish();
@@ -265,6 +254,7 @@ const OP_BYTES = 200;
 
 function writeSource(writer: RecordWriter, source: RawSource): void {
   if (source.kind === "inline") writer.u8(0).bytes32(source.bytes);
+  else if (source.kind === "packed") writer.u8(2).u32(source.sizeBytes);
   else {
     writer.u8(1).text16(source.batch).u32(source.id);
     writer.u64(source.sizeBytes === undefined ? ANY_SIZE : BigInt(source.sizeBytes));
@@ -311,14 +301,21 @@ function opBytes(op: RawOp): number {
   return content + OP_BYTES + op.path.length;
 }
 
-/** A_COMMIT: transitions; `label` names the trash directory of what is displaced. */
-export function encodeCommit(
-  id: number,
-  commit: { readonly label: string; readonly ops: readonly RawOp[] },
-): Uint8Array<ArrayBuffer> {
-  const expectedBytes = commit.ops.reduce((sum, op) => sum + opBytes(op), 0);
-  const writer = new RecordWriter(A_COMMIT, id, expectedBytes).text16(commit.label).u32(commit.ops.length);
-  for (const op of commit.ops) writeOp(writer, op);
+/** Transitions; `label` names the trash directory of what is displaced, `pack` holds what is packed, in pieces. */
+export interface RawCommit {
+  readonly label: string;
+  readonly ops: readonly RawOp[];
+  readonly pack?: readonly Uint8Array[];
+}
+
+/** A_COMMIT: transitions. */
+export function encodeCommit(id: number, { label, ops, pack = [] }: RawCommit): Uint8Array<ArrayBuffer> {
+  const packBytes = pack.reduce((sum, piece) => sum + piece.length, 0);
+  const expectedBytes = ops.reduce((sum, op) => sum + opBytes(op), packBytes + OP_BYTES);
+  const writer = new RecordWriter(A_COMMIT, id, expectedBytes).text16(label).u32(ops.length);
+  for (const op of ops) writeOp(writer, op);
+  writer.u32(packBytes);
+  for (const piece of pack) writer.raw(piece);
   return writer.finish();
 }
 
@@ -405,19 +402,6 @@ function readReady(r: RecordReader): ApplyReady {
   };
 }
 
-function readStatus(r: RecordReader): number {
-  const status = r.u8();
-  return status > STATUS_LAST ? r.fail(`a status is ${status}`) : status;
-}
-
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
-function hexOf(bytes: Uint8Array): string {
-  let out = "";
-  for (const byte of bytes) out += HEX[byte]!;
-  return out;
-}
-
 function readLooked(r: RecordReader): RawLooked {
   const status = readStatus(r);
   const errno = r.i32();
@@ -463,6 +447,8 @@ export function decodeApplyRecord({ type, body }: NativeRecord): ApplyRecord {
       return { kind: "looked", looked: readBody("A_LOOKED", body, (r) => r.many(readLooked)) };
     case A_COMMITTED:
       return { kind: "committed", committed: readBody("A_COMMITTED", body, (r) => r.many(readCommitted)) };
+    case A_PACKED:
+      return { kind: "packed", ...readBody("A_PACKED", body, readPacked) };
     case A_RESULTS:
       return { kind: "results", results: readBody("A_RESULTS", body, (r) => r.many(readResult)) };
     case A_SYNCED:

@@ -122,7 +122,9 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
         { ...base, op: "remove", force: true },
         { ...base, op: "move", to: parseRelPath("to"), expectedTo: none },
         { ...base, op: "meta", meta },
+        { ...base, op: "put-file", meta, source: { kind: "packed", sizeBytes: 3 } },
       ],
+      pack: [Uint8Array.of(1, 2), Uint8Array.of(3)],
     }),
     0x14,
     4,
@@ -147,6 +149,9 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
   assertEquals([r.path(), r.u8(), r.stat(), r.text16()], ["to", KIND.none, NO_STAT, ""]);
   assertEquals(head(), [6, 2, ...common]);
   assertEquals(readMeta(), metaFields);
+  assertEquals(head(), [1, 2, ...common]);
+  assertEquals([readMeta(), r.u8(), r.u32()], [metaFields, 2, 3]);
+  assertEquals(r.bytes32(), Uint8Array.of(1, 2, 3));
   r.end();
 });
 

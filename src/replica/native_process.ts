@@ -5,6 +5,7 @@
  * callers hand in. Its owner (applier.ts, watcher.ts) disposes of it, which ends the process.
  * @module
  */
+import { ByteSource } from "../base/byte_source.ts";
 import type { Clock } from "../base/clock.ts";
 import { Child } from "../base/process.ts";
 import { EndpointLostError, ProtocolError, type PsyncError, WatchError } from "../base/errors.ts";
@@ -134,9 +135,13 @@ export class NativeProcess implements AsyncDisposable {
 
   async #readAll(): Promise<void> {
     const splitter = new RecordSplitter();
+    const source = new ByteSource(this.#child.stdout);
     try {
-      for await (const chunk of this.#child.stdout) {
-        for (const record of splitter.push(chunk)) this.#dispatch(record);
+      for (;;) {
+        const space = splitter.space;
+        const bytes = await source.read(space);
+        if (bytes === null) break;
+        for (const record of space === null ? splitter.push(bytes) : splitter.filled(bytes)) this.#dispatch(record);
         this.#options.onIdle?.();
       }
       await this.#ended(splitter.isMidRecord);

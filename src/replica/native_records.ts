@@ -323,60 +323,80 @@ export function readBody<T>(name: string, body: Uint8Array, read: (reader: Recor
   return value;
 }
 
-/** Cuts a stream of bytes into records; a record that lies within one chunk is not copied. */
+/** Cuts a stream of bytes into records; one that lies within one chunk is a view of it, another has its own buffer. */
 export class RecordSplitter {
-  #parts: Uint8Array[] = [];
-  #held = 0;
-  #needed = LENGTH_BYTES;
+  /** What has come of a record whose length is not known yet. */
+  #head = new Uint8Array(0);
+  /** The record that has begun, whole, and how much of it is there. */
+  #record: Uint8Array<ArrayBuffer> | null = null;
+  #has = 0;
+
+  /** Whether a record has begun that is not complete: the stream must not end here. */
+  get isMidRecord(): boolean {
+    return this.#record !== null || this.#head.length > 0;
+  }
+
+  /** Where the rest of a record is to be read to, while one has begun; `filled` follows. */
+  get space(): Uint8Array<ArrayBuffer> | null {
+    return this.#record === null ? null : this.#record.subarray(this.#has);
+  }
+
+  /** Gives the record that bytes completed which were read into `space`. */
+  *filled(bytes: Uint8Array<ArrayBuffer>): Generator<NativeRecord> {
+    const record = this.#record = new Uint8Array(bytes.buffer);
+    this.#has = bytes.byteOffset + bytes.length;
+    if (this.#has < record.length) return;
+    this.#record = null;
+    yield recordAt(record, 0, record.length);
+  }
 
   /**
    * The records that are complete once `chunk` has come.
    * @throws {ProtocolError} where a length is impossible.
    */
   *push(chunk: Uint8Array): Generator<NativeRecord> {
-    this.#parts.push(chunk);
-    this.#held += chunk.length;
-    if (this.#held < this.#needed) return;
-    const bytes = this.#join();
+    let at = 0;
+    if (this.#record !== null) {
+      const take = Math.min(this.#record.length - this.#has, chunk.length);
+      this.#record.set(chunk.subarray(0, take), this.#has);
+      yield* this.filled(this.#record.subarray(this.#has, this.#has + take));
+      at = take;
+    }
+    const bytes = this.#head.length === 0 ? chunk.subarray(at) : joined(this.#head, chunk);
+    yield* this.#cut(bytes);
+  }
+
+  *#cut(bytes: Uint8Array): Generator<NativeRecord> {
+    this.#head = new Uint8Array(0);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let at = 0;
-    let needed = LENGTH_BYTES;
-    while (bytes.length - at >= LENGTH_BYTES) {
-      const length = checkLength(view.getUint32(at, true));
-      needed = LENGTH_BYTES + length;
-      if (bytes.length - at < needed) break;
-      yield {
-        type: bytes[at + LENGTH_BYTES]!,
-        id: view.getUint32(at + LENGTH_BYTES + 1, true),
-        body: bytes.subarray(at + HEAD_BYTES, at + needed),
-      };
-      at += needed;
-      needed = LENGTH_BYTES;
+    for (let at = 0; at < bytes.length;) {
+      if (bytes.length - at < LENGTH_BYTES) return void (this.#head = bytes.slice(at));
+      const size = LENGTH_BYTES + checkLength(view.getUint32(at, true));
+      if (bytes.length - at < size) {
+        this.#record = new Uint8Array(size);
+        this.#record.set(bytes.subarray(at));
+        return void (this.#has = bytes.length - at);
+      }
+      yield recordAt(bytes, at, size);
+      at += size;
     }
-    this.#keep(bytes.subarray(at), needed);
   }
+}
 
-  /** Whether a record has begun that is not complete: the stream must not end here. */
-  get isMidRecord(): boolean {
-    return this.#held > 0;
-  }
+function recordAt(bytes: Uint8Array, at: number, size: number): NativeRecord {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    type: bytes[at + LENGTH_BYTES]!,
+    id: view.getUint32(at + LENGTH_BYTES + 1, true),
+    body: bytes.subarray(at + HEAD_BYTES, at + size),
+  };
+}
 
-  #keep(rest: Uint8Array, needed: number): void {
-    this.#parts = rest.length === 0 ? [] : [rest];
-    this.#held = rest.length;
-    this.#needed = needed;
-  }
-
-  #join(): Uint8Array {
-    if (this.#parts.length === 1) return this.#parts[0]!;
-    const joined = new Uint8Array(this.#held);
-    let at = 0;
-    for (const part of this.#parts) {
-      joined.set(part, at);
-      at += part.length;
-    }
-    return joined;
-  }
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(a.length + b.length);
+  whole.set(a);
+  whole.set(b, a.length);
+  return whole;
 }
 
 function checkLength(length: number): number {

@@ -13,7 +13,7 @@ import type { Ignore } from "../core/ignore.ts";
 import { isBelow, parentOf, rebase, type RelPath } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
 import { visibleEntries } from "./lister.ts";
-import { DIRTY, KIND } from "./native_format.ts";
+import { DIRTY, KIND, type RawStat } from "./native_format.ts";
 import type { RawListing, Watcher } from "./watcher.ts";
 
 /** The most directories of one request: what they hold comes back at once. */
@@ -32,6 +32,8 @@ export interface NewDirsParts {
   readonly ignore: Ignore;
   /** Takes a name that was found. */
   readonly mark: (path: RelPath, bits: number) => void;
+  /** Whether what was listed is just what psync itself made there: nobody has to look. */
+  readonly isOwn: (path: RelPath, stat: RawStat) => boolean;
   /** Called when a round of names was handed on. */
   readonly pump: () => void;
   /** Settles when more names may be handed on. */
@@ -175,6 +177,7 @@ export class NewDirs {
     for (const { path, entry } of visibleEntries(raw, this.#parts.ignore)) {
       missing.delete(path);
       const isDir = entry.stat.kind === KIND.dir;
+      if (!isDir && this.#parts.isOwn(path, entry.stat)) continue;
       // WHY: "moved" is what asks for a look at once without claiming that anybody wrote.
       this.#parts.mark(path, DIRTY.moved | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
     }

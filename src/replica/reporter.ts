@@ -101,6 +101,7 @@ export class Reporter {
       watcher,
       ignore: this.#parts.ignore,
       mark: (path, bits) => this.#settle.mark(path, bits),
+      isOwn: (path, stat) => this.#parts.known.isOwn(path) && this.#parts.known.match(path, stat) !== "different",
       pump: () => this.pump(),
       room: () => this.#room(),
       rescan: (path, why) => this.#outbox.rescan(path, why),
@@ -319,17 +320,17 @@ export class Reporter {
     }
   }
 
-  /** Looks at each path: first without content where probably nobody changed what psync knows of it. */
+  /** Looks at each path: first at the stamp alone where probably nobody changed what psync knows of it. */
   async #look(dues: readonly Due[]): Promise<Look[]> {
     const { known, looker } = this.#parts;
     const isQuiet = ({ path, bits }: Due) => known.isOwn(path) || bits === LOOK_FOLLOWED;
     const deep = dues.filter(({ bits }) => (bits & LOOK_DEEP) !== 0);
     const own = dues.filter((due) => isQuiet(due) && (due.bits & LOOK_DEEP) === 0);
     const rest = dues.filter((due) => !isQuiet(due) && (due.bits & LOOK_DEEP) === 0);
-    const look = (part: readonly Due[], digests: boolean, contentLimitBytes: number) =>
-      looker.look(part.map(({ path }) => path), { digests, contentLimitBytes });
+    const look = (part: readonly Due[], digests: boolean, contentLimitBytes: number, stampOnly = false) =>
+      looker.look(part.map(({ path }) => path), { digests, contentLimitBytes, stampOnly });
     const [owns, deeps, rests] = await Promise.all([
-      look(own, false, 0),
+      look(own, false, 0, true),
       look(deep, true, REPORT_CONTENT_BYTES),
       look(rest, false, REPORT_CONTENT_BYTES),
     ]);

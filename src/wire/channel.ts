@@ -9,6 +9,7 @@
  * Used by caller.ts and answerer.ts.
  * @module
  */
+import { ByteSource } from "../base/byte_source.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, PsyncError } from "../base/errors.ts";
 import { emptyFrame, type Frame, FrameCutter } from "./frame.ts";
@@ -54,7 +55,7 @@ export class Channel {
   /** Settles once: null after a clean end, else why it ended. Never rejects. */
   readonly ended: Promise<PsyncError | null>;
   readonly #streams: ByteStreams;
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #source: ByteSource;
   readonly #options: ChannelOptions;
   readonly #queue = new SendQueue();
   readonly #end = Promise.withResolvers<PsyncError | null>();
@@ -72,7 +73,7 @@ export class Channel {
   constructor(streams: ByteStreams, options: ChannelOptions) {
     this.#streams = streams;
     this.#options = options;
-    this.#reader = streams.readable.getReader();
+    this.#source = new ByteSource(streams.readable);
     this.ended = this.#end.promise;
     this.#tickedAtMs = options.clock.nowMs();
     this.#timer = options.clock.after(TICK_MS, () => this.#tick());
@@ -122,7 +123,7 @@ export class Channel {
     this.#timer.cancel();
     this.#late?.cancel();
     this.#queue.fail(error ?? new EndpointLostError("Cannot send: the connection was closed"));
-    this.#reader.cancel().catch(() => {}); // it may have failed itself
+    this.#source.cancel().catch(() => {}); // it may have failed itself
     if (error === null) this.#streams.writer.close().catch(() => {});
     else this.#streams.writer.close().catch(() => this.#streams.writer.abort(error).catch(() => {}));
     this.#end.resolve(error);
@@ -179,10 +180,11 @@ export class Channel {
     const cutter = new FrameCutter();
     try {
       for (;;) {
-        const { value, done } = await this.#reader.read();
-        if (done || this.#isOver) break;
-        this.#heard(value.length);
-        for (const frame of cutter.push(value)) {
+        const space = cutter.space;
+        const bytes = await this.#source.read(space);
+        if (bytes === null || this.#isOver) break;
+        this.#heard(bytes.length);
+        for (const frame of space === null ? cutter.push(bytes) : cutter.filled(bytes)) {
           this.#heard(PROGRESS_BYTES);
           this.#take(frame);
           if (this.#isOver) return;

@@ -65,7 +65,7 @@ export function bodyOf(frame: Frame): Reader {
 export class FrameCutter {
   readonly #header = new Uint8Array(HEADER_BYTES);
   #headerHas = 0;
-  #body: Uint8Array | null = null;
+  #body: Uint8Array<ArrayBuffer> | null = null;
   #bodyHas = 0;
 
   /** Whether the stream stands between two frames. */
@@ -102,6 +102,18 @@ export class FrameCutter {
       at += take;
       if (this.#bodyHas === length) yield this.#complete(body);
     }
+  }
+
+  /** Where the rest of a frame is to be read to, while one has begun that is not whole; `filled` follows. */
+  get space(): Uint8Array<ArrayBuffer> | null {
+    return this.#body === null ? null : this.#body.subarray(this.#bodyHas);
+  }
+
+  /** Gives the frame that bytes completed which were read into `space`. */
+  *filled(bytes: Uint8Array<ArrayBuffer>): Generator<Frame> {
+    const body = this.#body = new Uint8Array(bytes.buffer);
+    this.#bodyHas = bytes.byteOffset + bytes.length;
+    if (this.#bodyHas === body.length) yield this.#complete(body);
   }
 
   #bodyLength(): number {

@@ -90,7 +90,7 @@ export const METHODS = {
     reply: { head: nothing, item: values.observation },
   }),
   commit: method(0x13, {
-    request: { head: nothing, item: values.transition },
+    request: { head: nothing, item: values.commitPart },
     reply: { head: nothing, item: values.transitionResult },
   }),
   supply: method(0x14, {
@@ -136,6 +136,10 @@ export const METHODS = {
   findProgram: method(0x1e, {
     request: { head: values.programQuery, item: none },
     reply: { head: values.programFound, item: none },
+  }),
+  pack: method(0x20, {
+    request: { head: nothing, item: values.packRequest },
+    reply: { head: nothing, item: values.packPart },
   }),
   barrier: method(0x1f, {
     request: { head: struct<{ readonly id: number }>({ id: u32 }), item: none },

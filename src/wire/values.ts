@@ -15,6 +15,7 @@ import type {
   Listing,
   LookOptions,
   Move,
+  PackRequest,
   SupplyRequest,
   SupplyResult,
 } from "../core/endpoint.ts";
@@ -58,6 +59,9 @@ import {
 
 /** The most of a file that travels in a frame (LookOptions, inline content). */
 export const CONTENT_MAX_BYTES = 1 << 20;
+
+/** The most of a pack that travels as one item. */
+const PIECE_MAX_BYTES = 256 << 10;
 
 /** The most exclude patterns that a filter takes. */
 export const EXCLUDES_MAX = 10_000;
@@ -195,18 +199,46 @@ const expected: Codec<Expected> = union<Expected>({
 
 const content: Codec<Content> = union<Content>({
   inline: { bytes: bytes(CONTENT_MAX_BYTES) },
+  packed: {},
   staged: { batch: batchName, id: u32 },
 });
 
 const disposal = oneOf(["drop", "removed", "conflict"]);
 
-/** One change of one replica. Only metadata of the root itself may change. */
-export const transition: Codec<Transition> = union<Transition>({
+/** A piece of a pack, so that no frame is too large. */
+export interface PackPiece {
+  readonly kind: "piece";
+  readonly bytes: Uint8Array;
+}
+
+const piece = { bytes: bytes(PIECE_MAX_BYTES) };
+
+/** Cuts a pack for its journey. */
+export function* packPieces(pack: Iterable<Uint8Array>): Generator<PackPiece> {
+  for (const bytes of pack) {
+    for (let at = 0; at < bytes.length; at += PIECE_MAX_BYTES) {
+      yield { kind: "piece", bytes: bytes.subarray(at, at + PIECE_MAX_BYTES) };
+    }
+  }
+}
+
+/** One change of one replica, or a piece of the pack that follows the last one. Of the root only metadata may change. */
+export const commitPart: Codec<Transition | PackPiece> = union<Transition | PackPiece>({
   put: { path: entryPath, expected, entry, content: option(content), disposal },
   remove: { path: entryPath, expected, disposal, force: bool },
   move: { from: entryPath, to: entryPath, expectedFrom: expected, expectedTo: expected, disposal },
   meta: { path: treePath, expected, entry },
+  piece,
 });
+
+/** A small file to be packed. */
+export const packRequest: Codec<PackRequest> = struct<PackRequest>({ path: entryPath, stamp });
+
+/** What became of one file of a pack, or a piece of the contents that follow. */
+export type PackPart = { readonly kind: "digest"; readonly digest: string | null } | PackPiece;
+
+/** A part of a pack. */
+export const packPart: Codec<PackPart> = union<PackPart>({ digest: { digest: option(sha256) }, piece });
 
 const refused = { ended: varint, kept: option(trashPath) };
 

@@ -18,11 +18,13 @@ import type {
   Listing,
   LookOptions,
   Move,
+  Pack,
+  PackRequest,
   SupplyRequest,
   SupplyResult,
   SyncOptions,
 } from "../../src/core/endpoint.ts";
-import type { Entry, Stamp } from "../../src/core/entry.ts";
+import type { Entry, FileEntry, Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
 import { compareNames, isBelow, joinPath, type Name, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
 import type { CommitBatch, Expected, Transition, TransitionResult } from "../../src/core/transition.ts";
@@ -200,10 +202,25 @@ export class MemoryEndpoint implements Endpoint {
     };
   }
 
+  async pack(requests: readonly PackRequest[]): Promise<Pack> {
+    const digests: (string | null)[] = [];
+    const pieces: Uint8Array[] = [];
+    await this.#turn();
+    for (const { path, stamp } of requests) {
+      if (this.#scheduler.random.next() < 0.3) await this.#turn();
+      const seen = this.#observe(path, true);
+      const isThere = seen.kind === "present" && seen.entry.kind === "file" && sameAll(seen.stamp, stamp);
+      digests.push(isThere ? (seen.entry as FileEntry).digest : null);
+      if (isThere) pieces.push(seen.content!);
+    }
+    await this.#turn();
+    return { digests, pieces };
+  }
+
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
     const results: TransitionResult[] = [];
     await this.#turn();
-    for (const transition of batch.transitions) {
+    for (const transition of unpacked(batch)) {
       if (this.#scheduler.random.next() < 0.3) await this.#turn();
       const result = this.#transition(transition);
       this.tree.mark();
@@ -372,6 +389,16 @@ function describe(t: Transition, result: TransitionResult): string {
   return `${t.kind} ${path} ${t.kind === "put" ? t.entry.kind : ""} ${
     "disposal" in t ? t.disposal : ""
   } => ${result.kind}`;
+}
+
+/** The transitions of a batch, each with its own content. */
+export function unpacked({ transitions, pack = [] }: CommitBatch): Transition[] {
+  const whole = Uint8Array.from(pack.flatMap((piece) => [...piece]));
+  let at = 0;
+  return transitions.map((each) => {
+    if (each.kind !== "put" || each.entry.kind !== "file" || each.content?.kind !== "packed") return each;
+    return { ...each, content: { kind: "inline", bytes: whole.subarray(at, at += each.entry.sizeBytes) } };
+  });
 }
 
 function sameAll(a: Stamp, b: Stamp): boolean {

@@ -12,6 +12,7 @@ import type { RelPath } from "../../src/core/path.ts";
 import type { Side } from "../../src/core/problem.ts";
 import type { CommitBatch, Transition, TransitionResult } from "../../src/core/transition.ts";
 import type { Node } from "./tree.ts";
+import { unpacked } from "./endpoint.ts";
 import { World, type WorldOptions } from "./world.ts";
 
 /** What can be held. */
@@ -192,7 +193,7 @@ export class Script {
     const isDenied = (t: Transition) => t.kind !== "move" && this.#denied.has(`${side} ${t.path}`);
     if (!batch.transitions.some(isDenied)) return await endpoint.commit(batch);
     const results: TransitionResult[] = [];
-    for (const one of batch.transitions) {
+    for (const one of unpacked(batch)) {
       if (isDenied(one)) results.push({ kind: "failed", reason: "denied", detail: "EACCES", ended: 0 });
       else results.push(...await endpoint.commit({ transitions: [one] }));
     }

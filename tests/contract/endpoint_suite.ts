@@ -9,6 +9,7 @@ import { batchesSuite } from "./suite_batches.ts";
 import { commitSuite } from "./suite_commit.ts";
 import { eventsSuite } from "./suite_events.ts";
 import { lookSuite } from "./suite_look.ts";
+import { packSuite } from "./suite_pack.ts";
 import { trashSuite } from "./suite_trash.ts";
 import type { OpenEndpoint, RegisterTest } from "./world.ts";
 
@@ -19,5 +20,6 @@ export function endpointSuite(name: string, open: OpenEndpoint): void {
   commitSuite(test);
   eventsSuite(test);
   batchesSuite(test);
+  packSuite(test);
   trashSuite(test);
 }

@@ -112,6 +112,12 @@ export class FakeEndpoint implements Endpoint {
     return Promise.resolve(paths.map((path) => ({ kind: "absent" as const, path, began: ++this.#counter })));
   };
 
+  pack: Endpoint["pack"] = (requests) => {
+    this.#note("pack", requests);
+    const pieces = requests.map(({ stamp }) => new Uint8Array(stamp.sizeBytes));
+    return Promise.resolve({ digests: requests.map(() => "0".repeat(64)), pieces });
+  };
+
   commit: Endpoint["commit"] = (batch: CommitBatch) => {
     this.#note("commit", batch.transitions);
     const done = () => ({ kind: "done" as const, ended: ++this.#counter, stamp: null, kept: null, masked: false });

@@ -150,6 +150,7 @@ const batch = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,30}$/);
 const id = fc.nat();
 const content: fc.Arbitrary<Content> = fc.oneof(
   fc.record({ kind: fc.constant("inline" as const), bytes: fc.uint8Array({ maxLength: 3000 }) }),
+  fc.constant({ kind: "packed" as const }),
   fc.record({ kind: fc.constant("staged" as const), batch, id }),
 );
 const disposal = fc.constantFrom<Disposal>("drop", "removed", "conflict");

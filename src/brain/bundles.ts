@@ -1,0 +1,249 @@
+/**
+ * Bundles: what a scan finds on one side alone, made on the other one many paths at a time.
+ *
+ * A new small file that nothing stands in the way of needs no planning: where the archive and the other
+ * side have nothing, the only answer is to make it there. Its content passes the brain as a part of a
+ * pack into which nobody looks. A commit makes only what is not there, and a file is packed only as it
+ * was listed (I2, I3); whatever turns out otherwise is looked at again, and goes the ordinary way.
+ * Offered to by scan.ts; one lane for each direction.
+ * @module
+ */
+import type { Entry } from "../core/entry.ts";
+import type { PresentObservation } from "../core/observation.ts";
+import { parentOf, type RelPath } from "../core/path.ts";
+import { otherSide, type Side } from "../core/problem.ts";
+import { causeOf } from "./cause.ts";
+import type { PairContext } from "./context.ts";
+import type { MergedName } from "./merge.ts";
+import type { News } from "./news.ts";
+import { lookAgain, Task } from "./task.ts";
+
+/** Larger files go alone. */
+const FILE_MAX_BYTES = 64 << 10;
+/** A bundle takes no more paths, or bytes of content, than these, and ends with a directory from the half of them on. */
+const BUNDLE_PATHS = 1_000;
+const BUNDLE_BYTES = 2 << 20;
+/** How many bundles are under way, and how many wait before the scan does. */
+const UNDER_WAY = 3;
+const WAITING = 2;
+
+const SIDES = ["left", "right"] as const;
+
+interface Bundle {
+  readonly items: PresentObservation[];
+  bytes: number;
+  readonly done: PromiseWithResolvers<void>;
+}
+
+/** What is in a bundle, and known to be as it was listed. */
+interface Ready {
+  readonly task: Task;
+  readonly entry: Entry;
+}
+
+function emptyBundle(): Bundle {
+  return { items: [], bytes: 0, done: Promise.withResolvers() };
+}
+
+/** The bundles that go from one side to the other. */
+export class BundleLane {
+  readonly #context: PairContext;
+  readonly #from: Side;
+  readonly #to: Side;
+  #open = emptyBundle();
+  #waiting: Bundle[] = [];
+  #underWay = 0;
+  /** Directories that are being made, and the bundle that makes them. */
+  readonly #making = new Map<RelPath, Bundle>();
+  /** Directories that will be made with what is in them, once the scan has come there. */
+  readonly #dirs = new Map<RelPath, PresentObservation>();
+  #onRoom: (() => void)[] = [];
+
+  constructor(context: PairContext, from: Side) {
+    this.#context = context;
+    this.#from = from;
+    this.#to = otherSide(from);
+  }
+
+  /** Takes what a scan found, where it can go in a bundle; else it is news like any other. */
+  offer(merged: MergedName): boolean {
+    const seen = merged[this.#from];
+    const there = merged[this.#to];
+    if (merged.row !== null || seen?.kind !== "present" || (there !== null && there !== undefined)) return false;
+    if (seen.entry.kind === "file" && seen.entry.sizeBytes > FILE_MAX_BYTES) return false;
+    if (seen.entry.kind === "dir") this.#dirs.set(seen.path, seen);
+    else if (this.#isFree(seen)) this.#add(seen);
+    else return false;
+    return true;
+  }
+
+  /**
+   * The scan has come to a directory that was offered. WHY not before: a directory that is made with all
+   * that is in it is watched once it is whole, and nobody looks at what psync has made itself.
+   */
+  enter(dir: RelPath, isListed: boolean): void {
+    const seen = this.#dirs.get(dir);
+    if (seen === undefined) return;
+    this.#dirs.delete(dir);
+    if (!isListed) lookAgain(this.#context, dir, SIDES);
+    else if (this.#isFree(seen)) this.#add(seen);
+    else this.#context.board.add(this.#from, seen, { isLive: false, isListed: true });
+  }
+
+  /** The scan has gone through a directory. */
+  exit(): void {
+    const { items, bytes } = this.#open;
+    if (items.length > BUNDLE_PATHS / 2 || bytes > BUNDLE_BYTES / 2) this.#close();
+  }
+
+  /** Sends what was offered until now. */
+  flush(): void {
+    if (this.#open.items.length > 0) this.#close();
+    this.#pump();
+  }
+
+  /** Whether nothing more is to be offered before there is room. */
+  get isFull(): boolean {
+    return this.#waiting.length > WAITING;
+  }
+
+  /** Resolves when more may be offered. */
+  async room(): Promise<void> {
+    while (this.isFull) await new Promise<void>((resolve) => this.#onRoom.push(resolve));
+  }
+
+  /** Whether nothing is known of a path but what was listed, and its directory is there or will be. */
+  #isFree({ path, stamp }: PresentObservation): boolean {
+    const { archive, board, flights, status, retry, recovery } = this.#context;
+    if (recovery.crashed.size > 0 || status.problems.has(path) || retry.has(path)) return false;
+    if (board.peek(path) !== null || board.waitingAbove(path) !== null) return false;
+    // A known object under a new name is a rename.
+    if (this.#context.findsRenames() && archive.findObject(this.#from, stamp, 1).length > 0) return false;
+    const parent = parentOf(path);
+    if (this.#making.has(parent)) return flights.at(path) === null;
+    return flights.blockerOf(path, { subtree: true }) === null && archive.isDir(parent);
+  }
+
+  #add(seen: PresentObservation): void {
+    const { path, entry } = seen;
+    const sizeBytes = entry.kind === "file" ? entry.sizeBytes : null;
+    const isFull = this.#open.items.length >= BUNDLE_PATHS || this.#open.bytes + (sizeBytes ?? 0) > BUNDLE_BYTES;
+    if (isFull) this.#close();
+    this.#context.flights.begin({ path, shown: { target: this.#to, sizeBytes }, sinceMs: null });
+    if (entry.kind === "dir") this.#making.set(path, this.#open);
+    this.#open.items.push(seen);
+    this.#open.bytes += sizeBytes ?? 0;
+  }
+
+  #close(): void {
+    this.#waiting.push(this.#open);
+    this.#open = emptyBundle();
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#underWay < UNDER_WAY) {
+      const bundle = this.#waiting.shift();
+      if (bundle === undefined) return;
+      this.#underWay++;
+      void this.#run(bundle);
+    }
+  }
+
+  async #run(bundle: Bundle): Promise<void> {
+    const { endpoints, archive } = this.#context;
+    try {
+      const { ready, pieces } = await this.#read(bundle);
+      await this.#parentsOf(bundle);
+      const transitions = ready.map(({ task: { path }, entry }) => ({
+        kind: "put" as const,
+        path,
+        expected: { kind: "absent" as const },
+        // What is in a pack needs no digest on its way.
+        entry: entry.kind === "file" ? { ...entry, digest: null } : entry,
+        content: entry.kind === "file" ? { kind: "packed" as const } : null,
+        disposal: "drop" as const,
+      }));
+      const results = ready.length === 0 ? [] : await endpoints[this.#to].commit({ transitions, pack: pieces });
+      archive.transact(() => ready.forEach(({ task }, i) => task.answer(this.#to, results[i]!)));
+      this.#context.touched();
+    } catch (error) {
+      this.#context.fail(error);
+    }
+    this.#ended(bundle);
+  }
+
+  #ended(bundle: Bundle): void {
+    for (const [path, by] of this.#making) if (by === bundle) this.#making.delete(path);
+    bundle.done.resolve();
+    this.#underWay--;
+    this.#pump();
+    for (const resolve of this.#onRoom.splice(0)) resolve();
+    this.#context.wake();
+  }
+
+  /** Reads the files of a bundle; what is not as it was listed is left to the ordinary way. */
+  async #read({ items }: Bundle): Promise<{ readonly ready: Ready[]; readonly pieces: readonly Uint8Array[] }> {
+    const files = items.filter(({ entry }) => entry.kind === "file");
+    const { digests, pieces } = files.length === 0
+      ? { digests: [], pieces: [] }
+      : await this.#context.endpoints[this.#from].pack(files.map(({ path, stamp }) => ({ path, stamp })));
+    const ready: Ready[] = [];
+    let next = 0;
+    for (const seen of items) {
+      const digest = seen.entry.kind === "file" ? digests[next++]! : null;
+      const isAsListed = seen.entry.kind === "file" ? digest !== null : this.#context.evidence[this.#from].holds(seen);
+      if (!isAsListed) this.#leave(seen.path);
+      else ready.push(this.#decide(seen, seen.entry.kind === "file" ? { ...seen.entry, digest } : seen.entry));
+    }
+    return { ready, pieces };
+  }
+
+  /** Directories that other bundles make are made before. */
+  async #parentsOf(bundle: Bundle): Promise<void> {
+    const before = new Set(bundle.items.map(({ path }) => this.#making.get(parentOf(path))));
+    before.delete(bundle);
+    for (const other of before) await other?.done.promise;
+  }
+
+  #decide(seen: PresentObservation, entry: Entry): Ready {
+    const { evidence, moves, needed } = this.#context;
+    needed.delete(seen.path);
+    evidence[this.#from].decided(seen);
+    moves.seen(seen);
+    if (moves.takeArrived(seen.path)) this.#context.rescan(seen.path);
+    const sighting = { observation: { ...seen, entry }, order: 0, isLive: false, isListed: true, atMs: 0 };
+    const news: News = { path: seen.path, left: null, right: null, [this.#from]: sighting };
+    const stamps = { left: null, right: null, [this.#from]: seen.stamp };
+    const onEnd = (task: Task) => this.#settled(task, entry);
+    return {
+      task: new Task(this.#context, { news, entry, row: null, stamps, conflict: null, steps: 1, onEnd }),
+      entry,
+    };
+  }
+
+  #settled(task: Task, entry: Entry): void {
+    const { status, sources, recovery } = this.#context;
+    const { refusal, path } = task;
+    if (refusal === null) {
+      recovery.settle(path);
+      if (entry.kind === "file") sources.add(this.#from);
+      const bytes = entry.kind === "file" ? entry.sizeBytes : 0;
+      const cause = causeOf(task.options.news, this.#to);
+      status.did({ side: this.#to, deed: "created", path, from: null, kind: entry.kind, bytes, cause });
+    } else if (refusal.result.kind === "orphan" || refusal.result.kind === "not-empty") {
+      lookAgain(this.#context, path, SIDES);
+    }
+    this.#end(path);
+  }
+
+  #leave(path: RelPath): void {
+    lookAgain(this.#context, path, SIDES);
+    this.#end(path);
+  }
+
+  #end(path: RelPath): void {
+    this.#context.flights.end(path);
+    this.#context.board.release(path);
+  }
+}
