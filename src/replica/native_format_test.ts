@@ -129,7 +129,7 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
     0x14,
     4,
   );
-  assertEquals([r.text16(), r.u32()], ["L", 8]);
+  assertEquals([r.text16(), r.u32()], ["L", 9]);
   const head = () => [r.u8(), r.u8(), r.path(), r.u8(), r.stat(), r.text16()];
   const common = [PATH, KIND.file, STAT, ""];
   const readMeta = () => [r.u16(), r.u32(), r.u32(), r.i64()];
