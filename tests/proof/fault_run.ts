@@ -125,7 +125,7 @@ function pithOf(text: string): string {
   const lines = text.split("\n").map((line) => line.trim());
   const patterns = [
     /^(lost|torn|unknown|outside|resurrected|vanished|removed by)\b/,
-    /not equal|never quiet|^changed/,
+    /not equal|never quiet|^changed|though only|ended by itself/,
     /^error:/,
     /FAILED/,
     /./,

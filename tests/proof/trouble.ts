@@ -18,7 +18,7 @@ const LAST_MS = 1_800;
 const PAUSE_MS = 700;
 /** The queue of events with which psync is started: the watcher says that it lost some. */
 const QUEUE = "/proc/sys/fs/inotify/max_queued_events";
-const QUEUE_MS = 1_500;
+const START_MS = 30_000;
 /** How long a user may keep a file half, open for writing. */
 const HOLD_MS = 900;
 
@@ -69,15 +69,24 @@ export class Trouble {
       .concat("--ambient-caps=+dac_override", "--", "env", `PROOF_HOLD_MS=${HOLD_MS}`);
   }
 
-  /** Runs `start` under a short queue of events; what it starts keeps that. */
+  /** Runs `start` under a short queue of events; what it starts keeps that. Waits until it has found its roots. */
   async withShortQueue(start: () => void): Promise<void> {
     const before = await Deno.readTextFile(QUEUE);
     await Deno.writeTextFile(QUEUE, "16");
     try {
       start();
-      await systemClock.sleep(QUEUE_MS);
+      await this.#started();
     } finally {
       await Deno.writeTextFile(QUEUE, before);
+    }
+  }
+
+  /** Before it knows them any root is theirs. */
+  async #started(): Promise<void> {
+    const endMs = systemClock.nowMs() + START_MS;
+    while (!/^First sync done/m.test(await Deno.readTextFile(`${this.#dir}/psync.log`).catch(() => ""))) {
+      if (systemClock.nowMs() > endMs) throw new Error("psync does not start");
+      await systemClock.sleep(50);
     }
   }
 
@@ -128,7 +137,8 @@ export class Trouble {
     }
     // WHY the owner: a mode would be synchronised, and take the other side's copy away for good. It is
     // set through a descriptor, as the name may be another one when it is over; `read` waits for that.
-    const what = kind === "closed" ? "! -perm /044 ! -type l" : "-type d";
+    // A file that can still be read is one on which psync may take no lease.
+    const what = kind === "closed" ? "\\( -type f -o -type d ! -perm /044 \\)" : "-type d";
     const script = `cd "$1"; find . -mindepth 1 -path ./.psync -prune -o ${what} -print0 |
       shuf -z -n 1 --random-source="$2" | { IFS= read -r -d "" p || exit 0; exec 3<"$p" || exit 0; f=/proc/self/fd/3
       chown 0:0 $f; read -r _ <&4; chown ${UID}:${UID} $f; }`;
