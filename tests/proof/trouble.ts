@@ -18,6 +18,7 @@ const LAST_MS = 1_800;
 const PAUSE_MS = 700;
 /** The queue of events with which psync is started: the watcher says that it lost some. */
 const QUEUE = "/proc/sys/fs/inotify/max_queued_events";
+const USUAL_QUEUE = "16384";
 const START_MS = 30_000;
 /** How long a user may keep a file half, open for writing. */
 const HOLD_MS = 900;
@@ -71,7 +72,9 @@ export class Trouble {
 
   /** Runs `start` under a short queue of events; what it starts keeps that. Waits until it has found its roots. */
   async withShortQueue(start: () => void): Promise<void> {
-    const before = await Deno.readTextFile(QUEUE);
+    const found = (await Deno.readTextFile(QUEUE)).trim();
+    // One that was killed here has left it short.
+    const before = found === "16" ? USUAL_QUEUE : found;
     await Deno.writeTextFile(QUEUE, "16");
     try {
       start();
