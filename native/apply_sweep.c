@@ -14,6 +14,7 @@
 #include "apply_own.h"
 #include "apply_supply.h"
 #include "partial.h"
+#include "permit.h"
 #include "trash.h"
 
 #define PARTIAL_AGE_S (7 * 86400) /* of an interrupted transfer that nobody took up again */
@@ -70,6 +71,7 @@ static void sweep_stage_entry(struct sweep *s, int dir, const char *name) {
     case SIGIL_STAGED: sweep_staged(s, name); break;
     case SIGIL_DROP: sweep_dropped(s, name); break;
     case SIGIL_OUT: sweep_keep(s, name); break;
+    case SIGIL_PERMIT: permit_sweep(s->site, name); break;
     default:
       if (supply_is_known(s->site->replica, name)) break;
       partial_keep(s->site, name);

@@ -9,6 +9,7 @@
  *     '='  staged: =<inode>-<size>-<mtime>-<n>. Psync's own as long as what it names is that; after
  *          an exchange it holds what was displaced.
  *     '!'  taken out of the tree and not looked at yet: a user's.
+ *     '%'  a directory that may be written to for a moment: permit.h.
  *     '~'  displaced as expected: ~<life>-<n>-<inode>-<size>-<mtime>; to be dropped when it is still
  *          that and no writer holds it.
  * So that after a kill at any instant a name tells whose version it is (I12).

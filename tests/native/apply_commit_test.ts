@@ -10,6 +10,7 @@ import {
   DISPOSE,
   expected,
   LABEL,
+  move,
   MTIME_NS,
   path,
   putDir,
@@ -342,5 +343,60 @@ Deno.test("apply works for a user without privileges, and says which bits it had
     const others = await driver.look("roots");
     assert(others.status === STATUS.done && others.content !== null);
     assertEquals((await driver.make(putFile("roots", "new", { expected: expected(others) }))).status, STATUS.done);
+  });
+});
+
+Deno.test("apply makes changes in directories that their owner may not write to, and leaves them as they are", async () => {
+  if (Deno.uid() !== 0) return;
+  await withRoot(async (root) => {
+    await Deno.chown(root, NOBODY, NOBODY);
+    await using driver = await ApplyDriver.start(root, { under: AS_NOBODY });
+    const readonly = { meta: { mode: 0o555, uid: 0, gid: 0, mtimeNs: MTIME_NS } };
+    const made = await driver.commit([
+      putDir("ro", readonly),
+      putFile("ro/f", "old"),
+      putFile("ro/g", "gone"),
+      putDir("ro/sub", readonly),
+      putFile("ro/sub/x", "x"),
+      putDir("other", readonly),
+    ]);
+    assertEquals(made.map(({ status }) => status), made.map(() => STATUS.done));
+    const [f, g, x, sub] = await driver.looks(["ro/f", "ro/g", "ro/sub/x", "ro/sub"]);
+    const changed = await driver.commit([
+      putFile("ro/f", "new", { expected: expected(f!) }),
+      remove("ro/g", g!),
+      move("ro/sub/x", "other/y", x!),
+      move("ro/sub", "other/sub", sub!),
+    ]);
+    assertEquals(changed.map(({ status }) => status), changed.map(() => STATUS.done));
+    for (const dir of ["ro", "other", "other/sub"]) {
+      assertEquals(await statusOf(`${root}/${dir}`), `555 ${NOBODY} ${NOBODY}`, dir);
+    }
+    assertEquals([await Deno.readTextFile(`${root}/ro/f`), await Deno.readTextFile(`${root}/other/y`)], ["new", "x"]);
+    assertEquals((await driver.sync()).status, STATUS.done);
+    assertEquals(staged(root), []);
+    // What is not ours to change stays as it is, and says so.
+    await Deno.mkdir(`${root}/roots`, { mode: 0o755 });
+    const denied = await driver.make(putFile("roots/f", "x"));
+    assertEquals([denied.status, denied.errno], [STATUS.failed, 13]);
+    assertEquals(staged(root), []);
+  });
+});
+
+Deno.test("apply takes back the permission that a kill left, where nobody has set another one since", async () => {
+  await withReplica(async (root, driver) => {
+    for (const name of ["ro", "user's"]) {
+      await Deno.mkdir(`${root}/${name}`);
+      const inode = (await Deno.stat(`${root}/${name}`)).ino!;
+      await Deno.symlink(name, `${root}/.psync/stage/%555-${inode.toString(16)}-1${name.length}`);
+    }
+    await Deno.chmod(`${root}/ro`, 0o755);
+    await Deno.chmod(`${root}/user's`, 0o700);
+    await Deno.symlink("../outside", `${root}/.psync/stage/%555-1-3`);
+    assertEquals(await driver.sweep(), []);
+    const modes = await Promise.all(
+      ["ro", "user's"].map(async (name) => (await statusOf(`${root}/${name}`)).split(" ")[0]),
+    );
+    assertEquals([...modes, ...staged(root)], ["555", "700"]);
   });
 });
