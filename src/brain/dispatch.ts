@@ -9,7 +9,7 @@
 import { logger } from "../base/log.ts";
 import type { ArchiveRow } from "../core/archive.ts";
 import { sameObject, type Stamp } from "../core/entry.ts";
-import { ancestorsOf, isBelow, type RelPath } from "../core/path.ts";
+import { ancestorsOf, type RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { Step as DecidedStep } from "../core/reconcile.ts";
 import type { BulkLane } from "./bulk.ts";
@@ -39,6 +39,8 @@ export class Dispatcher {
   readonly #context: PairContext;
   readonly #bulk: BulkLane;
   #round = new Map<RelPath, News>();
+  /** The paths of this round in their order, once they were asked for. */
+  #sorted: readonly RelPath[] | null = null;
   /** The whole round, also what was begun: what was seen there is still the newest that is known. */
   #seen: ReadonlyMap<RelPath, News> = new Map();
   #seenObjects = new Map<string, RelPath>();
@@ -61,6 +63,7 @@ export class Dispatcher {
   round(news: readonly News[]): void {
     this.#round = new Map(news.map((item) => [item.path, item]));
     this.#seen = new Map(this.#round);
+    this.#sorted = null;
     this.#noteObjects(news);
     this.#opened.clear();
     this.#plans.clear();
@@ -190,8 +193,18 @@ export class Dispatcher {
       });
     };
     for (const news of this.#context.board.below(dir)) if (isAlive(news)) return true;
-    for (const news of this.#round.values()) if (isBelow(news.path, dir) && isAlive(news)) return true;
+    for (const news of this.#roundBelow(dir)) if (isAlive(news)) return true;
     return false;
+  }
+
+  /** What is not begun yet of this round below a directory: that stands together in the order of paths. */
+  *#roundBelow(dir: RelPath): Generator<News> {
+    const sorted = this.#sorted ??= [...this.#round.keys()].sort();
+    const prefix = `${dir}/`;
+    for (let i = firstFrom(sorted, prefix); sorted[i]?.startsWith(prefix); i++) {
+      const news = this.#round.get(sorted[i]!);
+      if (news !== undefined) yield news;
+    }
   }
 
   #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
@@ -424,6 +437,17 @@ export class Dispatcher {
     this.#context.board.release(path);
     this.#context.wake();
   }
+}
+
+/** The place of the first of sorted texts that is not before `text`. */
+function firstFrom(sorted: readonly string[], text: string): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! < text) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** The fields of the one log line of a decision. */

@@ -6,8 +6,9 @@
  */
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Move } from "../core/endpoint.ts";
-import { isBelow, rebase, type RelPath } from "../core/path.ts";
+import { rebase, type RelPath } from "../core/path.ts";
 import { Attempts } from "./attempts.ts";
+import { PathTree } from "./path_tree.ts";
 
 /** The first delay; it doubles up to the limit given. */
 const FIRST_DELAY_MS = 250;
@@ -28,7 +29,9 @@ const MOVE_ATTEMPTS = 3;
 export class RetryList implements Disposable {
   /** When each path is due, ms on the monotonic clock. */
   #waiting = new Map<RelPath, number>();
+  readonly #waitingTree = new PathTree();
   #lastDelay = new Map<RelPath, number>();
+  readonly #delayedTree = new PathTree();
   readonly #refused = new Attempts();
   readonly #refusedMoves = new Attempts();
   #timer: Timer | null = null;
@@ -52,7 +55,7 @@ export class RetryList implements Disposable {
 
   /** Whether something below a directory waits to be tried again. */
   hasBelow(dir: RelPath): boolean {
-    for (const path of this.#waiting.keys()) if (isBelow(path, dir)) return true;
+    for (const _ of this.#waitingTree.below(dir)) return true;
     return false;
   }
 
@@ -66,9 +69,9 @@ export class RetryList implements Disposable {
   later(path: RelPath, limitMs: number): void {
     if (this.#waiting.has(path)) return;
     const delayMs = Math.min(limitMs, (this.#lastDelay.get(path) ?? FIRST_DELAY_MS / 2) * 2);
-    this.#lastDelay.set(path, delayMs);
+    this.#setDelay(path, delayMs);
     const dueMs = this.#clock.nowMs() + delayMs;
-    this.#waiting.set(path, dueMs);
+    this.#wait(path, dueMs);
     this.#arm(dueMs);
   }
 
@@ -99,19 +102,40 @@ export class RetryList implements Disposable {
   settle(path: RelPath): void {
     this.#refused.forget(path);
     this.#refusedMoves.forget(path);
-    this.#waiting.delete(path);
-    this.#lastDelay.delete(path);
+    this.#dropWaiting(path);
+    this.#dropDelay(path);
   }
 
   /** Follows a rename, at and below. */
   move(move: Move): void {
-    for (const map of [this.#waiting, this.#lastDelay] as Map<RelPath, unknown>[]) {
-      for (const [path, value] of [...map]) {
-        if (path !== move.from && !isBelow(path, move.from)) continue;
-        map.delete(path);
-        map.set(rebase(path, move), value);
-      }
+    for (const path of [move.from, ...this.#delayedTree.below(move.from)]) {
+      const [dueMs, delayMs] = [this.#waiting.get(path), this.#lastDelay.get(path)];
+      this.#dropWaiting(path);
+      this.#dropDelay(path);
+      if (dueMs !== undefined) this.#wait(rebase(path, move), dueMs);
+      if (delayMs !== undefined) this.#setDelay(rebase(path, move), delayMs);
     }
+  }
+
+  #wait(path: RelPath, dueMs: number): void {
+    this.#waiting.set(path, dueMs);
+    this.#waitingTree.add(path);
+  }
+
+  #dropWaiting(path: RelPath): void {
+    this.#waiting.delete(path);
+    this.#waitingTree.delete(path);
+  }
+
+  /** WHY a tree of its own: every path that waits has a delay, and one that is due no longer waits. */
+  #setDelay(path: RelPath, delayMs: number): void {
+    this.#lastDelay.set(path, delayMs);
+    this.#delayedTree.add(path);
+  }
+
+  #dropDelay(path: RelPath): void {
+    this.#lastDelay.delete(path);
+    this.#delayedTree.delete(path);
   }
 
   [Symbol.dispose](): void {
@@ -136,7 +160,7 @@ export class RetryList implements Disposable {
       if (dueMs <= now + 1) due.push(path);
       else nextMs = Math.min(nextMs, dueMs);
     }
-    for (const path of due) this.#waiting.delete(path);
+    for (const path of due) this.#dropWaiting(path);
     this.#arm(nextMs);
     if (due.length > 0) this.#onDue(due);
   }
