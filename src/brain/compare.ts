@@ -13,6 +13,7 @@ import { comparePaths, type RelPath, ROOT } from "../core/path.ts";
 import type { ProblemReason, Side } from "../core/problem.ts";
 import type { Sides } from "./context.ts";
 import { mergeDirectory } from "./merge.ts";
+import type { ScanProgress } from "./report.ts";
 
 const SIDES = ["left", "right"] as const;
 /** How many directories are listed, and paths looked at, in one request. */
@@ -38,6 +39,8 @@ export interface CompareOptions {
   /** Whether contents of the same size are read. */
   readonly checksum: boolean;
   readonly signal: AbortSignal;
+  /** Told after each batch of directories. */
+  readonly onProgress?: (progress: ScanProgress) => void;
 }
 
 /** What a comparison found. */
@@ -75,6 +78,7 @@ class Comparing {
   readonly #found: Difference[] = [];
   #toRead: RelPath[] = [];
   #paths = 0;
+  #dirs = 0;
 
   constructor(endpoints: Sides<Endpoint>, options: CompareOptions) {
     this.#endpoints = endpoints;
@@ -93,6 +97,8 @@ class Comparing {
       const dirs = todo.splice(Math.max(0, todo.length - BATCH_DIRS));
       const [left, right] = await Promise.all(SIDES.map((side) => this.#endpoints[side].list(dirs, this.#options)));
       dirs.forEach((dir, i) => this.#directory(dir, { left: left![i]!, right: right![i]! }, todo));
+      this.#dirs += dirs.length;
+      this.#options.onProgress?.({ dirs: this.#dirs, entries: this.#paths });
       if (this.#toRead.length >= BATCH_LOOKS) await this.#read();
     }
     await this.#read();

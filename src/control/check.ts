@@ -9,7 +9,7 @@ import { EndpointLostError } from "../base/errors.ts";
 import { compareTrees, type Comparison, lookAgain } from "../brain/compare.ts";
 import { openBoth } from "../brain/open_both.ts";
 import type { Sides } from "../brain/context.ts";
-import type { SessionPhase } from "../brain/report.ts";
+import type { ScanProgress, SessionPhase } from "../brain/report.ts";
 import type { SessionContext, SessionSettings } from "../brain/settings.ts";
 import type { Endpoint } from "../core/endpoint.ts";
 import { connectControl, type Control } from "./client.ts";
@@ -38,7 +38,8 @@ export async function checkPair(
   const compareOwners = endpoints.left.facts.isRootUser && endpoints.right.facts.isRootUser;
   await Promise.all([endpoints.left, endpoints.right].map((endpoint) => endpoint.setCompareOwners(compareOwners)));
   const how = { ...options, signal: context.signal };
-  const found = await compareTrees(endpoints, how);
+  const onProgress = (progress: ScanProgress) => context.report.scanProgress(progress);
+  const found = await compareTrees(endpoints, { ...how, onProgress });
   let { differences } = found;
   for (let i = 0; i < AGAIN_TIMES && differences.length > 0; i++) {
     const isAtRest = await isAtRestNow(settings, endpoints, context);

@@ -5,9 +5,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { eventually, Scene } from "../support/scene.ts";
 
-/** A first sync that takes some seconds, on a terminal. */
-async function onTerminal(scene: Scene, env: Record<string, string>): Promise<string> {
-  const args = [...scene.words, "-s", "-x", "--bwlimit=800k", ...scene.operands];
+/** A first sync that takes some seconds. */
+const SLOW = ["-s", "-x", "--bwlimit=800k"];
+
+/** Runs psync on a terminal. */
+async function onTerminal(scene: Scene, options: readonly string[], env: Record<string, string>): Promise<string> {
+  const args = [...scene.words, ...options, ...scene.operands];
   const script = args.map((arg) => `'${arg}'`).join(" ");
   const { code, stdout } = await new Deno.Command("script", {
     args: ["-qec", script, "/dev/null"],
@@ -22,7 +25,7 @@ async function onTerminal(scene: Scene, env: Record<string, string>): Promise<st
 Deno.test("a long first sync on a terminal shows files, bytes, rate and time left in one line", async () => {
   await using scene = await Scene.make({ ssh: {} });
   await scene.left.sh("for i in 1 2; do head -c 2500000 /dev/urandom >big$i; done; echo x >small");
-  const text = await onTerminal(scene, { TERM: "xterm", NO_COLOR: "1" });
+  const text = await onTerminal(scene, SLOW, { TERM: "xterm", NO_COLOR: "1" });
   // deno-lint-ignore no-control-regex -- how a line is drawn over
   const drawn = [...text.matchAll(/\r\x1b\[K(Syncing: [^\r\n]*)/g)].map(([, line]) => line!);
   assert(
@@ -37,7 +40,7 @@ Deno.test("a long first sync on a terminal shows files, bytes, rate and time lef
 Deno.test("a terminal that cannot be drawn on gets no control sequence", async () => {
   await using scene = await Scene.make({ ssh: {} });
   await scene.left.sh("head -c 2500000 /dev/urandom >big");
-  const text = await onTerminal(scene, { TERM: "dumb" });
+  const text = await onTerminal(scene, SLOW, { TERM: "dumb" });
   assertMatch(text, /First sync done/);
   // deno-lint-ignore no-control-regex -- what must not be there
   assertEquals(text.match(/\x1b/g), null);
@@ -55,4 +58,13 @@ Deno.test("psync status tells the lag of a file that is being transferred", asyn
   const after = JSON.parse((await scene.runWith(["status", "--json"])).out);
   assertEquals([after.inFlight, after.lagSeconds], [[], 0]);
   await scene.end(psync);
+});
+
+Deno.test("psync check shows on a terminal how far it is", async () => {
+  await using scene = await Scene.make();
+  await scene.left.sh("mkdir -p a/b");
+  await scene.right.sh("mkdir -p a/b");
+  const text = await onTerminal(scene, ["check"], { TERM: "xterm" });
+  assertMatch(text, /\r\x1b\[KScanning: \d+ folders?, \d+ entr/);
+  assertMatch(text, /Equal: 2 paths\r?\n/);
 });

@@ -2,7 +2,8 @@
  * What psync tells a service manager, by a socket that stands in for systemd's.
  * @module
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { REPO } from "../support/binary.ts";
 import { eventually, Scene } from "../support/scene.ts";
 import { TempTree } from "../support/temp_tree.ts";
 
@@ -57,6 +58,25 @@ Deno.test("psync tells a service manager when it is ready, its status, and that 
   await eventually("it goes on telling that it lives", () => Promise.resolve(alive() > before + 3));
   assertEquals((await scene.end(psync)).code, 0);
   await eventually("it says that it ends", () => Promise.resolve(manager.lines.includes("STOPPING=1")));
+});
+
+Deno.test("the unit is one that systemd takes, and each restriction that it lacks is listed with its reason", async () => {
+  await using place = await TempTree.make();
+  const unit = await Deno.readTextFile(`${REPO}/scripts/psync@.service`);
+  await place.write("psync@x.service", unit.replace("/usr/local/bin/psync", "/bin/true"));
+  const analyze = (...args: string[]) => new Deno.Command("systemd-analyze", { args }).output().catch(() => null);
+  const verified = await analyze("verify", "--man=no", `${place.path}/psync@x.service`);
+  if (verified === null) return; // there is no systemd
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  assertEquals([verified.code, text(verified.stderr)], [0, ""]);
+  const rated = await analyze("security", "--offline=yes", "--no-pager", `${place.path}/psync@x.service`);
+  const lacking = [...text(rated!.stdout).matchAll(/✗ (\S+)/g)].flatMap(([, name]) => name!.split("/"));
+  assert(lacking.length > 5, text(rated!.stdout));
+  const docs = await Deno.readTextFile(`${REPO}/docs/service.md`);
+  // Of these two some values are left, which the docs name one by one.
+  const isSet = (name: string) => /^(RestrictAddressFamilies|CapabilityBoundingSet)=/.test(name);
+  const missing = lacking.filter((name) => !isSet(name)).map((name) => name.replace(/=.*/, ""));
+  assertEquals(missing.filter((name) => !docs.includes(`\`${name}\``)), []);
 });
 
 Deno.test("psync works where nobody listens at the socket of the service manager", async () => {
