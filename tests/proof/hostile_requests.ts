@@ -88,8 +88,8 @@ function formAttacks(): RequestAttack[] {
     ["move psync's trash into the tree", "commit", null, [move(MARK, parseRelPath("t"))], ".psync/trash"],
     ["set metadata outside", "commit", null, [{ kind: "meta", path: MARK, expected: ABSENT, entry: ENTRY }], up],
     ["remove the root", "commit", null, [remove(MARK, ABSENT)], ""],
-    ["supply outside", "supply", { batch: "b" }, [{ id: 1, path: MARK, stamp: STAMP }], up],
-    ["supply psync's lock", "supply", { batch: "b" }, [{ id: 1, path: MARK, stamp: STAMP }], own],
+    ["supply outside", "supply", { batch: "b" }, [{ id: 1, path: MARK, stamp: STAMP, digest: null }], up],
+    ["supply psync's lock", "supply", { batch: "b" }, [{ id: 1, path: MARK, stamp: STAMP, digest: null }], own],
     ["a batch that climbs", "supply", { batch: MARK }, [], "../../x"],
     ["a batch with slashes", "prepare", { batch: MARK }, [], "a/b"],
     ["a batch of dots", "release", { batch: MARK }, [], ".."],
@@ -155,7 +155,10 @@ function linkAttacks(): RequestAttack[] {
     {
       name: "supply through a link",
       play: async (brain) =>
-        mustBe(await brain.ask("supply", { batch: "b" }, [{ id: 1, path: inside, stamp: STAMP }]), "stale"),
+        mustBe(
+          await brain.ask("supply", { batch: "b" }, [{ id: 1, path: inside, stamp: STAMP, digest: null }]),
+          "stale",
+        ),
     },
     {
       name: "a basis through a link",
@@ -254,6 +257,10 @@ function frameAttacks(): RequestAttack[] {
 /** More than a filter may be made to hold. */
 function sizeAttacks(): RequestAttack[] {
   return [
+    {
+      name: "an echo of more than a filter gives",
+      play: async (brain) => refused(await brain.ask("echo", { sendBytes: 0, replyBytes: 2 ** 50 })),
+    },
     {
       name: "a request of tiny paths without end",
       play: async (brain) => {

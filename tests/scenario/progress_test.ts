@@ -65,6 +65,7 @@ Deno.test("psync check shows on a terminal how far it is", async () => {
   await scene.left.sh("mkdir -p a/b");
   await scene.right.sh("mkdir -p a/b");
   const text = await onTerminal(scene, ["check"], { TERM: "xterm" });
+  // deno-lint-ignore no-control-regex -- how a line is drawn over
   assertMatch(text, /\r\x1b\[KScanning: \d+ folders?, \d+ entr/);
   assertMatch(text, /Equal: 2 paths\r?\n/);
 });
