@@ -217,7 +217,11 @@ class PairDoctor {
   }
 
   room(side: Side): Finding[] {
-    const { root } = this.#sides[side];
+    const { root, facts } = this.#sides[side];
+    if (facts.reduced.includes("write")) {
+      const text = `there is none to write to: ${this.#root(side)} may not be written by this user, or is read-only`;
+      return [mend("space", text, this.#remedy(side))];
+    }
     const other = this.#sides[otherSide(side)].root;
     const incoming = { bytes: Math.max(0, other.bytes - root.bytes), names: this.#incomingNames(side) };
     const du = (options: string) =>

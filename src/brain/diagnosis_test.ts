@@ -120,6 +120,12 @@ const CASES: readonly Case[] = [
     command: `${SSH}'du -x -h -d 1 /srv/fake | sort -h'`,
   },
   {
+    name: "a root that may not be written",
+    right: { facts: { reduced: ["write"] } },
+    found: ["space", "mend", "me@nas:/srv/fake may not be written"],
+    command: `${SSH}'findmnt -o TARGET,SOURCE,FSTYPE,OPTIONS -T /srv/fake'`,
+  },
+  {
     name: "a full disk with a trash",
     right: { root: { freeBytes: 5e8 }, facts: { pairMarker: "x" } },
     found: ["space", "mend", "500 MB"],

@@ -181,5 +181,11 @@ Deno.test({
     assertEquals(code, 0, out + err);
     assertMatch(out, /^note +owners +psync is not root on this host.*\n +\$ sudo psync /m);
     assert(/^ok +leases /m.test(out), "a file of one's own can be leased");
+    const closed = await apart(
+      scene,
+      script.replace("chmod 777", "chmod 755").replace(/^/, `chown 0 "$LEFT" "$RIGHT"; `),
+    );
+    assertEquals(closed.code, 1, closed.out + closed.err);
+    assertMatch(closed.out, /^mend +space +there is none to write to: .*\n +\$ findmnt /m);
   },
 });
