@@ -13,6 +13,7 @@ import { ByteSource } from "../base/byte_source.ts";
 import type { Clock, Timer } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, PsyncError } from "../base/errors.ts";
 import { emptyFrame, type Frame, FrameCutter } from "./frame.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { FRAME } from "./message.ts";
 import { type Lane, SendQueue } from "./send_queue.ts";
 
@@ -22,9 +23,6 @@ export interface ByteStreams {
   readonly writer: WritableStreamDefaultWriter<Uint8Array>;
 }
 
-/** A ping is sent when nothing else was received, or sent, for so long. */
-export const PING_AFTER_MS = 5_000;
-
 /** The brain's end: nothing received for so long means that the link is lost. */
 export const BRAIN_SILENCE_MS = 15_000;
 
@@ -33,9 +31,6 @@ export const FILTER_SILENCE_MS = 25_000;
 
 /** So many bytes of a frame that is not whole yet end a silence: 270 bytes a second keep a link. */
 const PROGRESS_BYTES = 4_096;
-
-/** How often silence is measured. */
-const TICK_MS = 1_000;
 
 /** How long a clean end waits for what is still to be written. */
 const FLUSH_MS = 1_000;
@@ -62,21 +57,18 @@ export class Channel {
   readonly #writing: Promise<void>;
   #isOver = false;
   #isClosing = false;
-  #timer: Timer;
+  readonly #heartbeat: Heartbeat;
   #late: Timer | null = null;
-  #tickedAtMs: number;
-  #silentMs = 0;
   #heardBytes = 0;
-  #unsentMs = 0;
-  #unpingedMs = 0;
 
   constructor(streams: ByteStreams, options: ChannelOptions) {
     this.#streams = streams;
     this.#options = options;
     this.#source = new ByteSource(streams.readable);
     this.ended = this.#end.promise;
-    this.#tickedAtMs = options.clock.nowMs();
-    this.#timer = options.clock.after(TICK_MS, () => this.#tick());
+    const { clock, silenceLimitMs } = options;
+    const ping = options.isPinging ? () => this.post(emptyFrame(FRAME.ping)) : null;
+    this.#heartbeat = new Heartbeat({ clock, silenceLimitMs, ping, lost: () => this.#lost() });
     this.#writing = this.#write();
     this.#read();
   }
@@ -120,7 +112,7 @@ export class Channel {
   #finish(error: PsyncError | null): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#timer.cancel();
+    this.#heartbeat.end();
     this.#late?.cancel();
     this.#queue.fail(error ?? new EndpointLostError("Cannot send: the connection was closed"));
     this.#source.cancel().catch(() => {}); // it may have failed itself
@@ -129,31 +121,9 @@ export class Channel {
     this.#end.resolve(error);
   }
 
-  #tick(): void {
-    if (this.#isOver) return;
-    const { clock, silenceLimitMs, isPinging } = this.#options;
-    const nowMs = clock.nowMs();
-    // WHY: a process that was stopped, or busy, must read what came meanwhile before it judges.
-    const elapsedMs = Math.min(nowMs - this.#tickedAtMs, 2 * TICK_MS);
-    this.#tickedAtMs = nowMs;
-    this.#silentMs += elapsedMs;
-    this.#unsentMs += elapsedMs;
-    this.#unpingedMs += elapsedMs;
-    if (this.#silentMs >= silenceLimitMs) {
-      return this.#finish(
-        new EndpointLostError(
-          `Connection lost: ${this.#heardBytes === 0 ? "nothing was received" : "no whole frame came"} for ${
-            silenceLimitMs / 1000
-          } s`,
-        ),
-      );
-    }
-    const isQuiet = Math.max(this.#silentMs, this.#unsentMs) >= PING_AFTER_MS;
-    if (isPinging && isQuiet && this.#unpingedMs >= PING_AFTER_MS) {
-      this.#unpingedMs = 0;
-      this.post(emptyFrame(FRAME.ping));
-    }
-    this.#timer = clock.after(TICK_MS, () => this.#tick());
+  #lost(): void {
+    const what = this.#heardBytes === 0 ? "nothing was received" : "no whole frame came";
+    this.#finish(new EndpointLostError(`Connection lost: ${what} for ${this.#options.silenceLimitMs / 1000} s`));
   }
 
   async #write(): Promise<void> {
@@ -162,7 +132,7 @@ export class Channel {
         const chunk = await this.#queue.take();
         if (chunk === null) return;
         await this.#streams.writer.write(chunk);
-        this.#unsentMs = 0;
+        this.#heartbeat.sent();
       }
     } catch (cause) {
       // What the peer still said, such as why it ended, is read before this end gives up: EOF follows.
@@ -202,7 +172,7 @@ export class Channel {
     this.#heardBytes += bytes;
     if (this.#heardBytes < PROGRESS_BYTES) return;
     this.#heardBytes = 0;
-    this.#silentMs = 0;
+    this.#heartbeat.heard();
   }
 
   #readFailed(cause: unknown): void {

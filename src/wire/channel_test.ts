@@ -121,7 +121,7 @@ Deno.test("a process that was stopped for a while reads before it judges", async
   const caller = new Caller(left, { clock });
   new Answerer(right, { clock: fake, handlers: handlers({ sync: () => Promise.resolve(NOTHING) }) });
   stoppedMs = 60_000;
-  await fake.advance(1000);
+  await fake.advance(5_000);
   await caller.call("sync", SYNC);
   await caller.close();
 });
