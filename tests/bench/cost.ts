@@ -1,16 +1,19 @@
 /**
- * What processes cost, from /proc: processor time to the nanosecond, and memory.
+ * What processes cost, from /proc: processor time and memory.
  * @module
  */
 
-/** Processor time of a process so far, all of its threads, ns; 0 when it is gone. */
-export function cpuNs(pid: number): number {
-  let sum = 0;
-  for (const thread of names(`/proc/${pid}/task`)) {
-    const text = read(`/proc/${pid}/task/${thread}/schedstat`);
-    sum += text === "" ? 0 : Number(text.split(" ")[0]);
-  }
-  return sum;
+/** A clock tick of /proc (USER_HZ), ms: the same on all Linux. */
+const TICK_MS = 10;
+
+/**
+ * Processor time of a process so far, ms, with that of threads that have ended and of children that were
+ * waited for (proc(5), stat); 0 when it is gone.
+ */
+export function cpuMs(pid: number): number {
+  const stat = read(`/proc/${pid}/stat`);
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) * TICK_MS;
 }
 
 /** Proportional set size, bytes. */
@@ -37,13 +40,5 @@ function read(path: string): string {
     return Deno.readTextFileSync(path);
   } catch {
     return ""; // it ended
-  }
-}
-
-function names(path: string): string[] {
-  try {
-    return [...Deno.readDirSync(path)].map(({ name }) => name);
-  } catch {
-    return [];
   }
 }

@@ -7,7 +7,7 @@
  */
 import { systemClock } from "../../src/base/clock.ts";
 import { must } from "../support/binary.ts";
-import { cpuNs, peakRssBytes, pssBytes, total } from "./cost.ts";
+import { cpuMs, peakRssBytes, pssBytes, total } from "./cost.ts";
 import { figure, median, percentile, table } from "./figures.ts";
 import { DEEDS } from "./probe.ts";
 import { type Live, processesOf, rsyncOnce, startLsyncd, startPsync, syncOnce } from "./programs.ts";
@@ -21,7 +21,7 @@ const LSYNCD_SAMPLES = 20;
 const GAP_MS = 60;
 const MANY = 10_000;
 const VERY_MANY = 100_000;
-const IDLE_S = 60;
+const IDLE_S = 300;
 /** How long psync has after its last work before it is held for idle: an epoch is closed meanwhile. */
 const SETTLE_MS = 10_000;
 
@@ -182,13 +182,13 @@ async function idle(world: World): Promise<string> {
   await using psync = await grown(world, roots, VERY_MANY);
   await systemClock.sleep(SETTLE_MS);
   const { left, right, link } = processesOf(world, psync);
-  const before = [left, right, link].map((pids) => total(pids, cpuNs));
+  const before = [left, right, link].map((pids) => total(pids, cpuMs));
   await systemClock.sleep(IDLE_S * 1000);
-  const used = [left, right, link].map((pids, i) => total(pids, cpuNs) - before[i]!);
-  const rows = [...used, used.reduce((sum, ns) => sum + ns, 0)].map((ns, i) => [
+  const used = [left, right, link].map((pids, i) => total(pids, cpuMs) - before[i]!);
+  const rows = [...used, used.reduce((sum, ms) => sum + ms, 0)].map((ms, i) => [
     ["psync, psync-native", "psync filter, psync-native", "ssh, sshd", "all"][i]!,
-    figure(ns / 1e6, "ms"),
-    `${(ns / IDLE_S / 1e7).toFixed(3)} %`,
+    figure(ms, "ms"),
+    `${(ms / IDLE_S / 10).toFixed(3)} %`,
   ]);
   return table([`idle for ${IDLE_S} s, ${VERY_MANY} files`, "processor time", "of a core"], rows);
 }
