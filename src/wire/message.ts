@@ -137,7 +137,7 @@ export const METHODS = {
     request: { head: values.programQuery, item: none },
     reply: { head: values.programFound, item: none },
   }),
-  pack: method(0x20, {
+  pack: method(0x23, {
     request: { head: nothing, item: values.packRequest },
     reply: { head: nothing, item: values.packPart },
   }),

@@ -192,3 +192,8 @@ Deno.test("a message that grows beyond its limit is refused", () => {
   assertEquals(assembly.add({ type: 0x12, id: 1, body }), null);
   assertThrows(() => assembly.add({ type: 0x12, id: 1, body }), ProtocolError, "more than 340");
 });
+
+Deno.test("no two methods have the same number", () => {
+  const types = Object.values(METHODS).map(({ type }) => type);
+  assertEquals(new Set(types).size, types.length);
+});
