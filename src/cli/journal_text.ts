@@ -4,11 +4,12 @@
  * Pure. Names are escaped; an arrow tells the direction: `->` what was done on the right.
  * @module
  */
+import { format } from "@std/fmt/bytes";
 import type { JournalEntry, JournalEvent } from "../brain/journal_entry.ts";
 import type { Cause, Did, Notice } from "../brain/report.ts";
 import { showPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
-import { bytesText, countText, oneLine, spanText } from "./format.ts";
+import { countText, oneLine, spanText } from "./format.ts";
 import { CAUSE, noticeLine, reasonText } from "./report_text.ts";
 
 const KIND = { file: "file", dir: "folder", link: "link" } as const;
@@ -81,7 +82,8 @@ const SESSION = {
 
 function didText({ side, deed, path, from, kind, bytes, cause }: Did): string {
   const name = from === null ? shown(path) : `${shown(from)} => ${shown(path)}`;
-  const size = kind === "file" && bytes > 0 ? ` (${bytesText(bytes)})` : "";
+  // WHY not bytesText: it is slow, and a journal has many lines.
+  const size = kind === "file" && bytes > 0 ? ` (${format(bytes)})` : "";
   return `${arrow(side)} ${deed} ${KIND[kind]} ${name}${size}; ${causeText(cause)}`;
 }
 
