@@ -30,6 +30,8 @@ export interface EndpointOptions {
   readonly rules: PathRules;
   /** The most inotify watches; 0 (default): the kernel's limit alone. Listed is what is not watched as well. */
   readonly maxWatches?: number;
+  /** The most that contents take of a link in a second, in each direction; null (default): no limit. */
+  readonly bytesPerSecond?: number | null;
 }
 
 /** Which name and number the root has, and what its host is. */

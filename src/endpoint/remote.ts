@@ -89,7 +89,9 @@ export class RemoteEndpoint implements Endpoint {
         root: options.root,
         rules: options.rules,
         maxWatches: options.maxWatches ?? 0,
+        bytesPerSecond: options.bytesPerSecond ?? null,
       };
+      if (head.bytesPerSecond !== null) caller.limit(head.bytesPerSecond);
       const { head: facts } = await caller.call("open", { head, items: [] }, { signal: options.signal });
       return new RemoteEndpoint(caller, { facts, peer });
     } catch (cause) {

@@ -195,7 +195,10 @@ Deno.test("a root that was opened is not opened again, and another protocol not 
   const serving = serveEndpoint(right, () => Promise.resolve(new FakeEndpoint()), { clock, cwd: "/" });
   const caller = new Caller(left, { clock });
   const open = (protocol: string) =>
-    caller.call("open", { head: { protocol, root: "/a", rules: NO_RULES, maxWatches: 0 }, items: [] });
+    caller.call("open", {
+      head: { protocol, root: "/a", rules: NO_RULES, maxWatches: 0, bytesPerSecond: null },
+      items: [],
+    });
   await assertRejects(() => open("0123456789abcdef"), ProtocolError, "its protocol must be");
   await open(PROTOCOL_HASH);
   await assertRejects(() => open(PROTOCOL_HASH), ProtocolError, "one is open");

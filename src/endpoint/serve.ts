@@ -135,6 +135,7 @@ class Service {
   readonly #open: Handler<"open"> = async ({ head }) => {
     if (this.#opening !== null) throw new ProtocolError("Cannot open a root: one is open");
     const options = checkOpen(head, this.#options);
+    if (head.bytesPerSecond !== null) this.answerer?.limit(head.bytesPerSecond);
     this.#opening = this.#openLocal(options);
     this.#endpoint = await this.#opening;
     this.#pumping = this.#pump(this.#endpoint);
@@ -171,6 +172,7 @@ class Service {
  */
 function checkOpen(request: OpenRequest, options: ServeOptions): EndpointOptions {
   requireProtocol(request.protocol);
+  if (request.bytesPerSecond === 0) throw new ProtocolError("Cannot open a root: its limit of bytes is 0");
   if (request.root === "") throw new ProtocolError("Cannot open a root: it has no name");
   compileIgnore(request.rules);
   const { rules, maxWatches } = request;

@@ -38,8 +38,6 @@ export interface SshOptions extends EndpointOptions {
   /** Called while this program is copied to the host. */
   readonly onProgress?: OnProgress;
   readonly clock: Clock;
-  /** The most that the copy of this program takes in a second; null (default): no limit. */
-  readonly bytesPerSecond?: number | null;
   /** Ends the attempt; what was opened lives on. */
   readonly signal?: AbortSignal;
   /** How long the host may take to answer, beside the time of the copy; 30 s when left out. */
@@ -63,8 +61,8 @@ export async function connectSsh(options: SshOptions): Promise<RemoteEndpoint> {
   const starting: Starting = { child, greetings: new GreetingReader(child.stdout), clock, signal };
   const protocol = await greetedOrEnded(starting, ssh, options);
   try {
-    const { root, rules, maxWatches = 0 } = options;
-    return await openGreeted(starting, { root, rules, maxWatches, protocol });
+    const { root, rules, maxWatches = 0, bytesPerSecond = null } = options;
+    return await openGreeted(starting, { root, rules, maxWatches, bytesPerSecond, protocol });
   } catch (cause) {
     if (cause instanceof SetupError) throw new SetupError(withHost(cause.message, host), { cause });
     throw cause;

@@ -110,6 +110,11 @@ export class Answerer {
     }
   }
 
+  /** From now on large answers take no more than so many bytes in a second. */
+  limit(bytesPerSecond: number): void {
+    this.#channel.limit(bytesPerSecond);
+  }
+
   /** Ends the connection cleanly. */
   close(): Promise<void> {
     return this.#channel.close();

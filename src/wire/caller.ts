@@ -141,6 +141,11 @@ export class Caller {
     }
   }
 
+  /** From now on large requests take no more than so many bytes in a second. */
+  limit(bytesPerSecond: number): void {
+    this.#channel.limit(bytesPerSecond);
+  }
+
   /** Ends the connection cleanly. */
   close(): Promise<void> {
     this.#isClosing = true;

@@ -83,6 +83,11 @@ export class Channel {
     return this.#queue.push(frame, lane);
   }
 
+  /** From now on what is sent in bulk takes no more than so many bytes in a second. */
+  limit(bytesPerSecond: number): void {
+    this.#queue.limit(bytesPerSecond, this.#options.clock);
+  }
+
   /** Sends a control frame without waiting. */
   post(frame: Uint8Array, lane: Lane = "urgent"): void {
     this.#queue.post(frame, lane);

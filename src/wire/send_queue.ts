@@ -2,9 +2,12 @@
  * Outgoing frames of one end: two lanes, bounded, in order within each lane.
  *
  * Small frames (`urgent`: control, events, commit results) overtake large ones (`bulk`: contents,
- * listings), but do not starve them. Writes nothing itself; channel.ts takes chunks from it.
+ * listings), but do not starve them. Bulk frames may have a limit of bytes in a second, for which urgent
+ * ones do not wait. Writes nothing itself; channel.ts takes chunks from it.
  * @module
  */
+
+import type { Clock, Timer } from "../base/clock.ts";
 
 /** Which frames overtake which. */
 export type Lane = "urgent" | "bulk";
@@ -32,6 +35,15 @@ export class SendQueue {
   #wake: (() => void) | null = null;
   #closed = false;
   #error: unknown = null;
+  #pace: { readonly clock: Clock; readonly bytesPerSecond: number } | null = null;
+  /** When the next bulk frame may go, on the monotonic clock. */
+  #bulkAtMs = -Infinity;
+  #timer: Timer | null = null;
+
+  /** From now on bulk frames take no more than so many bytes in a second. */
+  limit(bytesPerSecond: number, clock: Clock): void {
+    this.#pace = { clock, bytesPerSecond };
+  }
 
   /** How many bytes wait. */
   get sizeBytes(): number {
@@ -61,6 +73,7 @@ export class SendQueue {
   /** Takes no more frames; what waits is still given out. */
   close(): void {
     this.#closed = true;
+    this.#timer?.cancel();
     this.#wakeReader();
   }
 
@@ -68,6 +81,7 @@ export class SendQueue {
   fail(error: unknown): void {
     this.#error ??= error;
     this.#closed = true;
+    this.#timer?.cancel();
     for (const state of Object.values(this.#lanes)) {
       Object.assign(state, { frames: [], head: 0, bytes: 0 });
       release(state);
@@ -88,14 +102,34 @@ export class SendQueue {
   #next(): Uint8Array | null {
     const { urgent, bulk } = this.#lanes;
     const isBulkDue = bulk.bytes > 0 && (urgent.bytes === 0 || this.#urgentRun >= URGENT_RUN_BYTES);
-    if (isBulkDue) {
+    if (isBulkDue && this.#mayTakeBulk()) {
       this.#urgentRun = 0;
-      return shift(bulk);
+      const frame = shift(bulk);
+      this.#takenBulk(frame.length);
+      return frame;
     }
     if (urgent.bytes === 0) return null;
     const chunk = gather(urgent);
     this.#urgentRun += chunk.length;
     return chunk;
+  }
+
+  /** Whether the limit lets a bulk frame go now; else its time will wake the reader. Nobody waits for an end. */
+  #mayTakeBulk(): boolean {
+    if (this.#pace === null || this.#closed) return true;
+    const leftMs = this.#bulkAtMs - this.#pace.clock.nowMs();
+    if (leftMs <= 0) return true;
+    this.#timer ??= this.#pace.clock.after(leftMs, () => {
+      this.#timer = null;
+      this.#wakeReader();
+    });
+    return false;
+  }
+
+  #takenBulk(bytes: number): void {
+    if (this.#pace === null) return;
+    const { clock, bytesPerSecond } = this.#pace;
+    this.#bulkAtMs = Math.max(this.#bulkAtMs, clock.nowMs()) + 1_000 * bytes / bytesPerSecond;
   }
 
   #wakeReader(): void {

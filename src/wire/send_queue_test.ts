@@ -1,5 +1,6 @@
 /** Tests of the two lanes. @module */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { settle } from "../../tests/support/pipes.ts";
 import { EndpointLostError } from "../base/errors.ts";
 import { SendQueue } from "./send_queue.ts";
@@ -45,4 +46,34 @@ Deno.test("SendQueue rejects who waits when it fails", async () => {
   queue.fail(new EndpointLostError("gone"));
   await assertRejects(() => pushing, EndpointLostError, "gone");
   assertEquals(await queue.take(), null);
+});
+
+Deno.test("SendQueue holds bulk back to its limit, and urgent frames never", async () => {
+  const clock = new FakeClock();
+  const queue = new SendQueue();
+  queue.limit(1_000, clock);
+  for (let i = 0; i < 3; i++) queue.post(new Uint8Array(500).fill(100 + i), "bulk");
+  const got: { readonly first: number; readonly atMs: number }[] = [];
+  (async () => {
+    for (let chunk = await queue.take(); chunk !== null; chunk = await queue.take()) {
+      got.push({ first: chunk[0]!, atMs: clock.nowMs() });
+    }
+  })();
+  await clock.advance(250);
+  queue.post(Uint8Array.of(1));
+  await clock.advance(2_000);
+  assertEquals(got, [
+    { first: 100, atMs: 0 },
+    { first: 1, atMs: 250 },
+    { first: 101, atMs: 500 },
+    { first: 102, atMs: 1_000 },
+  ]);
+  // Whoever ends waits for no limit.
+  queue.post(new Uint8Array(10_000).fill(7), "bulk");
+  queue.post(new Uint8Array(1).fill(8), "bulk");
+  await clock.advance(1);
+  queue.close();
+  await clock.advance(0);
+  assertEquals(got.slice(4).map(({ first }) => first), [7, 8]);
+  assertEquals(clock.pending, 0);
 });

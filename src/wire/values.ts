@@ -364,6 +364,7 @@ export const openRequest: Codec<OpenRequest> = struct<OpenRequest>({
     names: list(struct<NamePair>({ left: shortText, right: shortText }), EXCLUDES_MAX),
   }),
   maxWatches: varint,
+  bytesPerSecond: option(varint),
 });
 
 /** The answer to the first request. */

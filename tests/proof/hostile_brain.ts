@@ -44,7 +44,7 @@ export function openHead(
   part: { readonly protocol?: string; readonly excludes?: readonly string[] } = {},
 ): OpenRequest {
   const rules = { ...NO_RULES, excludes: part.excludes ?? [] };
-  return { protocol: part.protocol ?? PROTOCOL_HASH, root, rules, maxWatches: 0 };
+  return { protocol: part.protocol ?? PROTOCOL_HASH, root, rules, maxWatches: 0, bytesPerSecond: null };
 }
 
 /** A filter under attack. */

@@ -235,6 +235,7 @@ export const messages = {
         protocol: fc.stringMatching(/^[0-9a-f]{16}$/),
         root: text,
         maxWatches: counter,
+        bytesPerSecond: fc.option(counter, { nil: null }),
         rules: fc.record({
           excludes: fc.array(text),
           tempfiles: fc.array(text),
