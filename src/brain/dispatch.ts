@@ -233,6 +233,7 @@ export class Dispatcher {
   }
 
   #decided(news: News): void {
+    if (this.#wasUnlisted(news)) this.#context.rescan(news.path);
     this.#context.needed.delete(news.path);
     this.#arrived(news);
     for (const side of SIDES) {
@@ -258,8 +259,20 @@ export class Dispatcher {
     if (SIDES.some(isNewHere)) this.#context.rescan(news.path);
   }
 
+  /**
+   * Whether a directory is seen that could not be listed (EACCES): a look at it alone tells nothing of
+   * what is in it. It stays on the list until a walk could (scan.ts).
+   */
+  #wasUnlisted(news: News): boolean {
+    const problem = this.#context.status.problems.get(news.path);
+    if (problem?.reason !== "unreadable" || problem.side === null) return false;
+    const seen = news[problem.side]?.observation;
+    return seen?.kind === "present" && seen.entry.kind === "dir";
+  }
+
   #settled(news: News): void {
     this.#context.recovery.settle(news.path);
+    if (this.#wasUnlisted(news)) return;
     this.#context.retry.settle(news.path);
     this.#context.status.fine(news.path);
   }

@@ -181,11 +181,21 @@ export class Scanner {
       this.#context.notWatched(side, path);
       this.#context.report.notice({ kind: "unwatched", side, path });
     }
+    if (listing.kind === "listed") this.#readable(side, path);
     const row = this.#context.archive.get(path);
     // Without a row the listing of its parent has told it, or nobody may (--skip-initial-sync).
     if (row === null && listing.kind === "listed") return;
     if (row !== null && isAsArchived(row, side, listed(listing.self))) return;
     this.#context.board.add(side, listing.self, { isLive: false, isListed: listing.kind === "listed" });
+  }
+
+  /** A directory that could not be listed before. */
+  #readable(side: Side, path: RelPath): void {
+    const { status, retry } = this.#context;
+    const problem = status.problems.get(path);
+    if (problem?.reason !== "unreadable" || problem.side !== side) return;
+    retry.settle(path);
+    status.fine(path);
   }
 
   #name(merged: MergedName): void {

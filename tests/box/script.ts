@@ -6,7 +6,7 @@
  * answered (`after`), until it is let go.
  * @module
  */
-import type { Endpoint } from "../../src/core/endpoint.ts";
+import type { Endpoint, Listing } from "../../src/core/endpoint.ts";
 import type { Observation } from "../../src/core/observation.ts";
 import type { RelPath } from "../../src/core/path.ts";
 import type { Side } from "../../src/core/problem.ts";
@@ -30,6 +30,9 @@ export class Script {
   readonly #gates = new Map<string, Gate>();
   /** Paths that show something which cannot be synchronised, as `side path`. */
   readonly #special = new Set<string>();
+
+  /** Directories that cannot be listed, as `side path`. */
+  readonly #unreadable = new Set<string>();
 
   /** Paths that cannot be changed, as `side path`. */
   readonly #denied = new Set<string>();
@@ -126,6 +129,12 @@ export class Script {
     else this.#denied.delete(`${side} ${path}`);
   }
 
+  /** From now on a directory cannot be listed, or can again. */
+  unreadable(side: Side, path: string, no?: "no"): void {
+    if (no === "no") this.#unreadable.delete(`${side} ${path}`);
+    else this.#unreadable.add(`${side} ${path}`);
+  }
+
   #tell(side: Side, what: string): void {
     this.world.log.push(`${side} ${what}`);
   }
@@ -175,9 +184,7 @@ export class Script {
       commit: (batch) => this.#pass(side, "commit", () => this.#commit(side, endpoint, batch)),
       look: (paths, options) => this.#pass(side, "look", async () => (await endpoint.look(paths, options)).map(show)),
       list: async (dirs, options) =>
-        (await endpoint.list(dirs, options)).map((one) =>
-          one.kind === "listed" ? { ...one, entries: one.entries.map(show) } : one
-        ),
+        (await endpoint.list(dirs, options)).map((one) => this.#showListing(side, one, show)),
       events: () => this.#events(side, endpoint),
     };
     return new Proxy(endpoint, {
@@ -198,6 +205,13 @@ export class Script {
       else results.push(...await endpoint.commit({ transitions: [one] }));
     }
     return results;
+  }
+
+  #showListing(side: Side, one: Listing, show: (seen: Observation) => Observation): Listing {
+    if (one.kind === "unlisted") return one;
+    if (!this.#unreadable.has(`${side} ${one.path}`)) return { ...one, entries: one.entries.map(show) };
+    const { path, began } = one;
+    return { kind: "unlisted", path, self: { kind: "blocked", path, began, reason: "unreadable", detail: "EACCES" } };
   }
 
   #show(side: Side, seen: Observation): Observation {

@@ -358,6 +358,31 @@ Deno.test("what a walk finds missing goes though a large file, which changed aga
   }
 });
 
+Deno.test("a directory that cannot be listed is listed as a problem, and gone through once it can be", async () => {
+  for (const isNew of [false, true]) {
+    await Script.everywhere(async (run) => {
+      await withTree(run);
+      await run.world.kill();
+      if (isNew) run.mkdir("left", "n");
+      const dir = isNew ? "n" : "d";
+      run.write("left", `${dir}/new`, "made while psync was down");
+      run.remove("left", "d/y");
+      run.unreadable("left", dir);
+      run.world.start();
+      for (let i = 0; i < 40; i++) await run.wait(500);
+      const { problems } = run.world.status;
+      assertEquals(problems.get(dir as RelPath)?.reason, "unreadable");
+      assertEquals(run.world.trees.right.find(`${dir}/new` as RelPath), null);
+      if (!isNew) assertEquals(run.world.trees.right.find("d/y" as RelPath)?.kind, "file");
+      run.unreadable("left", dir, "no");
+      for (let i = 0; i < 140; i++) await run.wait(500);
+      await run.rest();
+      assertEquals([problems.size, run.world.trees.right.find(`${dir}/new` as RelPath)?.kind], [0, "file"]);
+      assertEquals(run.world.trees.right.find("d/y" as RelPath), null);
+    });
+  }
+});
+
 /** psync is killed when a commit on the right was made and its answer is on its way. */
 async function killedBeforeRecord(
   script: { readonly change: (run: Script) => void; readonly meanwhile: (run: Script) => void },
