@@ -11,6 +11,7 @@ import {
   encodeWatchList,
   encodeWatchOpen,
   encodeWatchSync,
+  FORMAT_VERSION,
   type WatchRecord,
 } from "../../src/replica/native_format.ts";
 import { bitNames, nativePath, WatchDriver } from "./watch_driver.ts";
@@ -177,7 +178,7 @@ Deno.test("watch answers W_OPEN with the errno where there is no root, and may b
     assertEquals((await driver.open()).errno, ENOENT);
     await Deno.mkdir(`${parent}/root`);
     const ready = await driver.open();
-    assertEquals([ready.errno, ready.stat.kind, ready.version], [0, 2, 1]);
+    assertEquals([ready.errno, ready.stat.kind, ready.version], [0, 2, FORMAT_VERSION]);
     assert(ready.device > 0n && ready.fsType > 0n);
     await driver.list("");
   }));
