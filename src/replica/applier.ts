@@ -184,7 +184,7 @@ export class Applier implements AsyncDisposable {
 
   async #call<K extends ApplyRecord["kind"]>(
     kind: K,
-    encode: (id: number) => Uint8Array,
+    encode: (id: number) => Uint8Array | readonly Uint8Array[],
   ): Promise<Extract<ApplyRecord, { kind: K }>> {
     let answer: ApplyRecord | null = null;
     await this.#process.request(encode, (record) => {

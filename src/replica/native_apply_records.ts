@@ -308,15 +308,13 @@ export interface RawCommit {
   readonly pack?: readonly Uint8Array[];
 }
 
-/** A_COMMIT: transitions. */
-export function encodeCommit(id: number, { label, ops, pack = [] }: RawCommit): Uint8Array<ArrayBuffer> {
+/** A_COMMIT: transitions; in parts, of which those of the pack are the given ones. */
+export function encodeCommit(id: number, { label, ops, pack = [] }: RawCommit): readonly Uint8Array[] {
   const packBytes = pack.reduce((sum, piece) => sum + piece.length, 0);
-  const expectedBytes = ops.reduce((sum, op) => sum + opBytes(op), packBytes + OP_BYTES);
+  const expectedBytes = ops.reduce((sum, op) => sum + opBytes(op), OP_BYTES);
   const writer = new RecordWriter(A_COMMIT, id, expectedBytes).text16(label).u32(ops.length);
   for (const op of ops) writeOp(writer, op);
-  writer.u32(packBytes);
-  for (const piece of pack) writer.raw(piece);
-  return writer.finish();
+  return [writer.u32(packBytes).finish(packBytes), ...pack];
 }
 
 function encodeFiles(

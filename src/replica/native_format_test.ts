@@ -2,6 +2,7 @@
  * Tests of the TypeScript side of native/format.h: bytes out, bytes in, and what is refused.
  * @module
  */
+import { joinBytes } from "../base/bytes.ts";
 import { assertEquals, assertThrows } from "@std/assert";
 import { ProtocolError } from "../base/errors.ts";
 import { parseRelPath } from "../core/path.ts";
@@ -111,7 +112,7 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
   const meta = { mode: 0o644, uid: 1, gid: 2, mtimeNs: LEAVE_MTIME_NS };
   const base = { path: PATH, expected, disposal: DISPOSE.conflict };
   const r = reader(
-    encodeCommit(4, {
+    joinBytes(encodeCommit(4, {
       label: "L",
       ops: [
         { ...base, op: "put-file", meta, source: { kind: "inline", bytes: Uint8Array.of(7, 8) } },
@@ -125,7 +126,7 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
         { ...base, op: "put-file", meta, source: { kind: "packed", sizeBytes: 3 } },
       ],
       pack: [Uint8Array.of(1, 2), Uint8Array.of(3)],
-    }),
+    })),
     0x14,
     4,
   );

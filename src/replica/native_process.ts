@@ -5,12 +5,16 @@
  * callers hand in. Its owner (applier.ts, watcher.ts) disposes of it, which ends the process.
  * @module
  */
+import { joinBytes } from "../base/bytes.ts";
 import { ByteSource } from "../base/byte_source.ts";
 import type { Clock } from "../base/clock.ts";
 import { Child } from "../base/process.ts";
 import { EndpointLostError, ProtocolError, type PsyncError, WatchError } from "../base/errors.ts";
 import { type NativeRecord, R_FATAL, readBody, readFatal, RecordSplitter } from "./native_format.ts";
 import { errnoName } from "./errno.ts";
+
+/** A part of a record from this size on is written by itself: a copy would cost more than a write. */
+const ALONE_BYTES = 64 << 10;
 
 /** How long a process may take to end by itself once its input has ended. */
 const END_GRACE_MS = 2_000;
@@ -75,12 +79,17 @@ export class NativeProcess implements AsyncDisposable {
    * is complete. Records are borrowed for the call.
    * @throws {EndpointLostError | WatchError} where the process ended.
    */
-  request(encode: (id: number) => Uint8Array, take: (record: NativeRecord) => boolean): Promise<void> {
+  request(
+    encode: (id: number) => Uint8Array | readonly Uint8Array[],
+    take: (record: NativeRecord) => boolean,
+  ): Promise<void> {
     if (this.#end !== null) return Promise.reject(this.#end);
     const id = this.#nextId();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     try {
-      this.#post(encode(id));
+      const record = encode(id);
+      if (record instanceof Uint8Array) this.#post(record);
+      else record.forEach((part) => this.#post(part));
       this.#waiting.set(id, { take, resolve, reject });
     } catch (error) {
       reject(error);
@@ -122,15 +131,19 @@ export class NativeProcess implements AsyncDisposable {
   async #writeAll(): Promise<void> {
     try {
       while (this.#outbox.length > 0) {
-        const parts = this.#outbox;
-        this.#outbox = [];
-        await this.#child.stdin.write(joinBytes(parts));
+        await this.#child.stdin.write(this.#takeParts());
       }
     } catch {
       // A broken pipe: the reader sees the end of the process and has more to say about it.
     } finally {
       this.#isWriting = false;
     }
+  }
+
+  /** The next bytes to be written: one large part as it is, or small ones together. */
+  #takeParts(): Uint8Array {
+    const firstLarge = this.#outbox.findIndex(({ length }) => length >= ALONE_BYTES);
+    return joinBytes(this.#outbox.splice(0, firstLarge < 0 ? this.#outbox.length : Math.max(1, firstLarge)));
   }
 
   async #readAll(): Promise<void> {
@@ -190,15 +203,4 @@ export class NativeProcess implements AsyncDisposable {
     for (const each of waiting) each.reject(error);
     if (!this.#isDisposed) this.#options.onLost(error);
   }
-}
-
-function joinBytes(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    joined.set(part, at);
-    at += part.length;
-  }
-  return joined;
 }

@@ -7,6 +7,7 @@
  * it does not understand throws `ProtocolError` with the record's name (I11: paths are parsed here).
  * @module
  */
+import { joinBytes } from "../base/bytes.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { decodeBytes, encodeBytes, type Name, parseName, parseRelPath, type RelPath } from "../core/path.ts";
 
@@ -167,14 +168,15 @@ export class RecordWriter {
   }
 
   /**
-   * The finished record; the writer is not used afterwards.
+   * The finished record, but for `moreBytes` that follow it; the writer is not used afterwards.
    * @throws {ProtocolError} where it is longer than a record may be.
    */
-  finish(): Uint8Array<ArrayBuffer> {
-    if (this.lengthBytes > RECORD_MAX_BYTES) {
-      throw new ProtocolError(`Cannot write record ${this.#bytes[LENGTH_BYTES]}: it has ${this.lengthBytes} bytes`);
+  finish(moreBytes = 0): Uint8Array<ArrayBuffer> {
+    const length = this.lengthBytes + moreBytes;
+    if (length > RECORD_MAX_BYTES) {
+      throw new ProtocolError(`Cannot write record ${this.#bytes[LENGTH_BYTES]}: it has ${length} bytes`);
     }
-    this.#view.setUint32(0, this.lengthBytes, true);
+    this.#view.setUint32(0, length, true);
     return this.#bytes.subarray(0, this.#at);
   }
 }
@@ -362,7 +364,7 @@ export class RecordSplitter {
       yield* this.filled(this.#record.subarray(this.#has, this.#has + take));
       at = take;
     }
-    const bytes = this.#head.length === 0 ? chunk.subarray(at) : joined(this.#head, chunk);
+    const bytes = this.#head.length === 0 ? chunk.subarray(at) : joinBytes([this.#head, chunk]);
     yield* this.#cut(bytes);
   }
 
@@ -390,13 +392,6 @@ function recordAt(bytes: Uint8Array, at: number, size: number): NativeRecord {
     id: view.getUint32(at + LENGTH_BYTES + 1, true),
     body: bytes.subarray(at + HEAD_BYTES, at + size),
   };
-}
-
-function joined(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(a.length + b.length);
-  whole.set(a);
-  whole.set(b, a.length);
-  return whole;
 }
 
 function checkLength(length: number): number {

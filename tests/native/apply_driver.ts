@@ -6,6 +6,7 @@
  * where a sanitizer has said anything.
  * @module
  */
+import { joinBytes } from "../../src/base/bytes.ts";
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { parseRelPath, type RelPath } from "../../src/core/path.ts";
@@ -306,7 +307,7 @@ export class ApplyDriver implements AsyncDisposable {
   }
 
   async commit(ops: readonly RawOp[], label = LABEL): Promise<readonly RawCommitted[]> {
-    return (await this.#call("committed", (id) => encodeCommit(id, { label, ops }))).committed;
+    return (await this.#call("committed", (id) => joinBytes(encodeCommit(id, { label, ops })))).committed;
   }
 
   /** Makes one transition. */

@@ -3,6 +3,7 @@
  * and every request while a directory in the way is swapped for a link to outside.
  * @module
  */
+import { joinBytes } from "../../src/base/bytes.ts";
 import { parseRelPath } from "../../src/core/path.ts";
 import {
   encodeCommit,
@@ -55,7 +56,7 @@ function lawful(): Uint8Array[] {
   const look = { contentLimitBytes: 100, digests: true, paths: [f, d] };
   return [
     encodeLook(5, look),
-    encodeCommit(5, { label: LABEL, ops: [...ops, setMeta("f", GONE, { mode: 0o600 })] }),
+    joinBytes(encodeCommit(5, { label: LABEL, ops: [...ops, setMeta("f", GONE, { mode: 0o600 })] })),
     encodeSupply(5, { batch: "b", files: [{ id: 1, path: f, stat: NO_STAT }] }),
     encodePrepare(5, { batch: "b", files: [{ id: 1, path: f, stat: NO_STAT }] }),
     encodeRelease(5, "b"),
