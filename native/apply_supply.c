@@ -146,6 +146,8 @@ static struct result open_expected(const struct site *site, const struct supply_
     result = result_of(e->id, errno == EBUSY ? ST_BUSY : ST_FAILED, errno);
   } else if (live->fd < 0) {
     result = result_of(e->id, ST_FAILED, EACCES);
+  } else if (!e->is_growing && !live_is_quiet(live)) {
+    result = result_of(e->id, ST_BUSY, EBUSY);
   } else if (e->is_growing ? !has_grown(&e->expected.info, &live->info) : !live_matches(live, &e->expected)) {
     result.status = ST_STALE;
   }

@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "site.h"
+
+#define QUIET_NS 2000000000LL
 #define TARGET_START 256
 #define TARGET_MAX 65536
 
@@ -39,6 +42,12 @@ int live_lease(struct live *live) {
 }
 
 bool live_is_leased(const struct live *live) { return live->lease == LEASE_HELD; }
+
+bool live_is_quiet(const struct live *live) {
+  int64_t age_ns = site_now_ns() - live->info.ctime_ns;
+  /* A stamp from the future is no sign of a writer. */
+  return live_is_leased(live) || age_ns >= QUIET_NS || age_ns < -QUIET_NS;
+}
 
 bool live_is_intact(const struct live *live) { return !live_is_leased(live) || lease_holds(live->fd); }
 

@@ -35,6 +35,9 @@ int live_lease(struct live *live);
 bool live_is_intact(const struct live *live);
 /* Whether live_is_intact is a proof. */
 bool live_is_leased(const struct live *live);
+/* Whether nobody seems to write to a file: a lease says so, or, where none may be taken, its ctime of 2 s
+ * or more ago. To be asked after live_lease. */
+bool live_is_quiet(const struct live *live);
 /* Looks at the held object again. Returns 0 or -1 with errno. */
 int live_refresh(struct live *live);
 void live_close(struct live *live);

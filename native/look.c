@@ -122,6 +122,10 @@ static int look_content(struct live *live, const struct look_request *request, s
     errno = EACCES;
     return -1;
   }
+  if (!live_is_quiet(live)) {
+    errno = EBUSY;
+    return -1;
+  }
   uint32_t limit = request->content_limit < LOOK_CONTENT_MAX ? request->content_limit : LOOK_CONTENT_MAX;
   if (limit && live->info.size <= limit) return read_small(live, l);
   if (request->digests) return read_large(live, l);

@@ -167,6 +167,26 @@ Deno.test("apply look cannot tell what it may not read, and says so", async () =
   });
 });
 
+Deno.test("apply look takes a file for busy that it may not lease, until it was left alone for 2 s", async () => {
+  if (Deno.uid() !== 0) return;
+  await withRoot(async (root) => {
+    await Deno.chmod(root, 0o777);
+    await Deno.writeTextFile(`${root}/f`, "half");
+    await Deno.chmod(`${root}/f`, 0o644);
+    await using driver = await ApplyDriver.start(root, { under: nobody() });
+    const changedMs = (await Deno.stat(`${root}/f`)).ctime!.getTime();
+    for (;;) {
+      const [looked] = await driver.looks(["f"]);
+      const ageMs = Date.now() - changedMs;
+      if (looked!.status === STATUS.done) {
+        assert(ageMs >= 2_000, `it was shown after ${ageMs} ms`);
+        break;
+      }
+      assertEquals(looked!.status, STATUS.busy);
+    }
+  });
+});
+
 /** A command that runs another as nobody. */
 function nobody(): string[] {
   return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
