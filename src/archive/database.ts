@@ -70,9 +70,15 @@ function prepareFile(path: string): boolean {
   }
 }
 
+/**
+ * Of several that begin at once each may find that the others read the file: they let go, and try again
+ * so long, until one of them has it. Then the others are refused.
+ */
+const LOCK_WAIT_MS = 500;
+
 /** WHY: reads before it switches to WAL, so that a foreign file is not written to. */
 function takeLock(db: DatabaseSync): void {
-  db.exec("PRAGMA locking_mode = EXCLUSIVE");
+  db.exec(`PRAGMA busy_timeout = ${LOCK_WAIT_MS}; PRAGMA locking_mode = EXCLUSIVE`);
   db.exec("BEGIN EXCLUSIVE; COMMIT");
 }
 
