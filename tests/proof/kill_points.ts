@@ -242,7 +242,8 @@ class KillWorld implements AsyncDisposable {
   /** Runs `psync -s` under strace until it, or what strace kills, has ended. */
   async trace(args: readonly string[]): Promise<void> {
     // -D, -I 1: strace is no parent of psync, and obeys signals, so that it lets go of it when told.
-    await this.#run("strace", ["-D", "-I", "1", "-f", "-o", this.#tree.at("log"), ...args, binary()]);
+    const words = ["-D", "-I", "1", "-f", "-o", this.#tree.at("log"), ...args, binary()];
+    this.said = (await this.#run("strace", words)).said;
   }
 
   async log(): Promise<string> {
@@ -252,14 +253,22 @@ class KillWorld implements AsyncDisposable {
   /** The next life, or two of them at once; their exit codes. */
   async again(): Promise<readonly number[]> {
     if (!this.#scenario.twice) return [await this.sync()];
-    return await Promise.all([this.sync(), this.sync()]);
+    const both = await Promise.all([this.#sync(), this.#sync()]);
+    this.said = both.map(({ said }) => said).join(" | ");
+    return both.map(({ code }) => code);
   }
 
   async sync(): Promise<number> {
-    return await this.#run(binary(), []);
+    const { code, said } = await this.#sync();
+    this.said = said;
+    return code;
   }
 
-  async #run(command: string, args: readonly string[]): Promise<number> {
+  #sync(): Promise<{ readonly code: number; readonly said: string }> {
+    return this.#run(binary(), []);
+  }
+
+  async #run(command: string, args: readonly string[]): Promise<{ readonly code: number; readonly said: string }> {
     const child = new Deno.Command(command, {
       args: [...args, "-s", this.left, this.right],
       env: {
@@ -284,9 +293,9 @@ class KillWorld implements AsyncDisposable {
     }
     const { code } = await child.status;
     timer.cancel();
-    this.said = (await out + err).slice(-SAID_MAX);
-    if (isLate) throw new Error(`It hangs: ${this.said}`);
-    return code;
+    const said = (await out + err).slice(-SAID_MAX);
+    if (isLate) throw new Error(`It hangs: ${said}`);
+    return { code, said };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

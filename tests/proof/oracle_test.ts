@@ -44,7 +44,7 @@ Deno.test("a witness tells of half files, and of what vanished though nobody tou
   const here = `${untouched}- 6000 T1 a\n- 5100 T2 b\n+ 5200 T2 b2\n- 6000 T3 c\n+ 6400 T3 c\n- 6000 T4 d\ntorn e\n`;
   const [left, right] = [readTestimony(untouched), readTestimony(here)];
   assertEquals(accuseBy({ left, right }, (token) => token === "T4"), [
-    "torn, and shown: e",
+    "torn, and shown on the right: e",
     "vanished on the right, untouched on the left: T1 at a",
   ]);
 });

@@ -190,7 +190,9 @@ class Run {
     const conflicts = await this.#conflictCount() - before;
     // A version that was committed and is edited before that could be recorded has two sides that changed;
     // a link that is lost with the answer to a commit does the same.
-    if (conflicts > 0 && !this.#options.isKilling && this.#options.onWork === undefined) {
+    // What trouble touched counts as changed where its content cannot be compared.
+    const mayConflict = this.#options.isKilling || this.#options.onWork !== undefined || this.#trouble !== null;
+    if (conflicts > 0 && !mayConflict) {
       this.faults.push(`${conflicts} conflicts though only the user on the ${side} worked`);
     }
   }

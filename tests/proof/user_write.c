@@ -35,10 +35,10 @@ static void pause_ms(long ms) {
   nanosleep(&time, NULL);
 }
 
-/* Writes in one go or in pieces, at times with a pause in the middle: nobody may see it half. */
-static int write_segment(int fd) {
+/* Writes in one go or, unless it is to be `whole`, in pieces, at times with a pause in the middle: nobody may see it half. */
+static int write_segment(int fd, bool whole) {
   char token[TOKEN_SIZE];
-  size_t size = random_size(), half = random_percent(30) ? size / 2 : size;
+  size_t size = random_size(), half = !whole && random_percent(30) ? size / 2 : size;
   token_next(token);
   char *data = content_make(token, size);
   ssize_t got = write(fd, data, half);
@@ -62,7 +62,7 @@ static int close_as(int fd, int result) {
 
 int write_new(const char *path) {
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, MODES[random_below(4)]);
-  return fd < 0 ? -1 : close_as(fd, write_segment(fd));
+  return fd < 0 ? -1 : close_as(fd, write_segment(fd, false));
 }
 
 int write_in_place(const char *path, bool truncates) {
@@ -70,7 +70,7 @@ int write_in_place(const char *path, bool truncates) {
   if (fd < 0) return -1;
   if (content_check_file(fd, log_retired, NULL) == 0) log_torn(path);
   if (truncates && ftruncate(fd, 0) < 0) return close_as(fd, -1);
-  int result = write_segment(fd);
+  int result = write_segment(fd, false);
   off_t end = lseek(fd, 0, SEEK_CUR);
   if (ftruncate(fd, end) < 0) result = -1;
   return close_as(fd, result);
@@ -78,7 +78,8 @@ int write_in_place(const char *path, bool truncates) {
 
 int write_append(const char *path) {
   int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
-  return fd < 0 ? -1 : close_as(fd, write_segment(fd));
+  /* WHY whole: a file to which all only append is shown as it grows, once that has gone on for long. */
+  return fd < 0 ? -1 : close_as(fd, write_segment(fd, true));
 }
 
 int link_new(const char *path) {

@@ -5,7 +5,7 @@
  *
  * Goes through all files again and again, until SIGTERM. Of a file that nobody has open for writing
  * (a lease tells) it looks whether it is whole: if not, somebody has shown a half file, and it says
- *     torn PATH
+ *     torn PATH at TIME, SIZE bytes, inode INODE
  * And it says when a token appears at a path, and when it was not there in two rounds in a row (a
  * name may be passed by while it is renamed):
  *     + MS TOKEN PATH          - MS TOKEN PATH
@@ -111,6 +111,17 @@ static bool keep(const char *path, const struct stat *st) {
   return kept;
 }
 
+static void say_torn(const char *path, const struct stat *st) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  struct tm *tm = gmtime(&now.tv_sec);
+  fputs("torn ", stdout);
+  text_print(stdout, path);
+  printf(" at %02d:%02d:%02d.%03ld, %lld bytes, inode %llu\n", tm->tm_hour, tm->tm_min, tm->tm_sec, now.tv_nsec / 1000000,
+         (long long)st->st_size, (unsigned long long)st->st_ino);
+  fflush(stdout);
+}
+
 /* Says when it is half though nobody writes, and which tokens it holds. */
 static void look_at_file(int dir, const char *name, const char *path) {
   int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
@@ -125,10 +136,7 @@ static void look_at_file(int dir, const char *name, const char *path) {
   } else {
     int whole = content_check_file(fd, found, &reading);
     if (whole == 0 && fcntl(fd, F_GETLEASE) == F_RDLCK) {
-      fputs("torn ", stdout);
-      text_print(stdout, path);
-      putchar('\n');
-      fflush(stdout);
+      say_torn(path, &st);
     } else if (whole == 0) {
       keep(path, NULL);
     }

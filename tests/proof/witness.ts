@@ -11,6 +11,9 @@ const ABSENT_MS = 1_000;
 /** So long before and after it must have stood on the other side. */
 const AROUND_MS = 500;
 
+/** A half file is seen again and again. */
+const TORN_SHOWN = 3;
+
 /** From when to when a token stood at a path; null: to the end. */
 interface Stay {
   readonly token: string;
@@ -75,7 +78,8 @@ export function accuseBy(
 ): readonly string[] {
   const { left, right } = testimonies;
   return [
-    ...[left, right].flatMap(({ torn }) => torn.map((path) => `torn, and shown: ${path}`)),
+    ...left.torn.slice(0, TORN_SHOWN).map((what) => `torn, and shown on the left: ${what}`),
+    ...right.torn.slice(0, TORN_SHOWN).map((what) => `torn, and shown on the right: ${what}`),
     ...vanished(left, right, isExcused).map((what) => `vanished on the left, untouched on the right: ${what}`),
     ...vanished(right, left, isExcused).map((what) => `vanished on the right, untouched on the left: ${what}`),
   ];
