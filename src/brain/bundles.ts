@@ -8,6 +8,7 @@
  * Offered to by scan.ts; one lane for each direction.
  * @module
  */
+import { logger } from "../base/log.ts";
 import type { Entry } from "../core/entry.ts";
 import type { PresentObservation } from "../core/observation.ts";
 import { parentOf, type RelPath } from "../core/path.ts";
@@ -28,6 +29,8 @@ const UNDER_WAY = 3;
 const WAITING = 2;
 
 const SIDES = ["left", "right"] as const;
+
+const log = logger("brain", "bundles");
 
 interface Bundle {
   readonly items: PresentObservation[];
@@ -165,6 +168,11 @@ export class BundleLane {
         disposal: "drop" as const,
       }));
       const results = ready.length === 0 ? [] : await endpoints[this.#to].commit({ transitions, pack: pieces });
+      log.debug("bundle", { to: this.#to, paths: bundle.items.length, bytes: bundle.bytes });
+      log.trace("committed", () => ({
+        side: this.#to,
+        results: results.map(({ kind, ended }, i) => `put ${ready[i]!.task.path}: ${kind} ${ended}`),
+      }));
       archive.transact(() => ready.forEach(({ task }, i) => task.answer(this.#to, results[i]!)));
       this.#context.touched();
     } catch (error) {
