@@ -30,6 +30,7 @@ static enum status read_live(const struct site *site, struct live *live, const s
                              struct buf *contents) {
   if (!info_same_stamp(&live->info, expected)) return ST_STALE;
   if (live->fd < 0) return ST_FAILED;
+  if (!live_is_quiet(live)) return ST_BUSY;
   if (site_stamp_is_young(site->replica, &live->info)) return ST_BUSY;
   int got = read_into(live->fd, expected->size, contents);
   if (got < 0) return ST_FAILED;

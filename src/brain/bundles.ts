@@ -9,23 +9,27 @@
  * @module
  */
 import { logger } from "../base/log.ts";
+import type { Listing } from "../core/endpoint.ts";
 import type { Entry } from "../core/entry.ts";
 import type { PresentObservation } from "../core/observation.ts";
 import { parentOf, type RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import { causeOf } from "./cause.ts";
 import type { PairContext } from "./context.ts";
+import { BUNDLE_SLOTS, fulfilBundle, intendBundle } from "./intents.ts";
 import type { MergedName } from "./merge.ts";
 import type { News } from "./news.ts";
 import { lookAgain, Task } from "./task.ts";
 
 /** Larger files go alone. */
 const FILE_MAX_BYTES = 64 << 10;
-/** A bundle takes no more paths, or bytes of content, than these, and ends with a directory from the half of them on. */
-const BUNDLE_PATHS = 1_000;
+/** A bundle takes no more paths, or bytes, than these, and ends with a directory from the half of them on. */
+const BUNDLE_PATHS = 500;
 const BUNDLE_BYTES = 2 << 20;
-/** How many bundles are under way, and how many wait before the scan does. */
-const UNDER_WAY = 3;
+/** What a path takes in a bundle beside its content: a part of it, and each unit of its name or target. */
+const PATH_BYTES = 512;
+const UNIT_BYTES = 3;
+/** How many bundles wait before the scan does. */
 const WAITING = 2;
 
 const SIDES = ["left", "right"] as const;
@@ -55,11 +59,11 @@ export class BundleLane {
   readonly #to: Side;
   #open = emptyBundle();
   #waiting: Bundle[] = [];
-  #underWay = 0;
+  readonly #slots = Array.from({ length: BUNDLE_SLOTS }, (_, number) => number);
   /** Directories that are being made, and the bundle that makes them. */
   readonly #making = new Map<RelPath, Bundle>();
   /** Directories that will be made with what is in them, once the scan has come there. */
-  readonly #dirs = new Map<RelPath, PresentObservation>();
+  readonly #dirs = new Set<RelPath>();
   #onRoom: (() => void)[] = [];
 
   constructor(context: PairContext, from: Side) {
@@ -74,23 +78,26 @@ export class BundleLane {
     const there = merged[this.#to];
     if (merged.row !== null || seen?.kind !== "present" || (there !== null && there !== undefined)) return false;
     if (seen.entry.kind === "file" && seen.entry.sizeBytes > FILE_MAX_BYTES) return false;
-    if (seen.entry.kind === "dir") this.#dirs.set(seen.path, seen);
+    if (seen.entry.kind === "dir") this.#dirs.add(seen.path);
     else if (this.#isFree(seen)) this.#add(seen);
     else return false;
     return true;
   }
 
   /**
-   * The scan has come to a directory that was offered. WHY not before: a directory that is made with all
-   * that is in it is watched once it is whole, and nobody looks at what psync has made itself.
+   * The scan has come to a directory that was offered, and shows it anew. WHY not before: a directory
+   * that is made with all that is in it is watched once it is whole, and nobody looks at what psync has
+   * made itself.
    */
-  enter(dir: RelPath, isListed: boolean): void {
-    const seen = this.#dirs.get(dir);
-    if (seen === undefined) return;
-    this.#dirs.delete(dir);
-    if (!isListed) lookAgain(this.#context, dir, SIDES);
-    else if (this.#isFree(seen)) this.#add(seen);
-    else this.#context.board.add(this.#from, seen, { isLive: false, isListed: true });
+  enter(dir: RelPath, listing: Listing | undefined): void {
+    if (!this.#dirs.delete(dir)) return;
+    const self = listing?.self;
+    if (listing?.kind !== "listed" || self?.kind !== "present" || self.entry.kind !== "dir") {
+      return lookAgain(this.#context, dir, SIDES);
+    }
+    // What the archive said when its parent was listed may be old by now.
+    if (this.#context.archive.get(dir) === null && this.#isFree(self)) this.#add(self);
+    else this.#context.board.add(this.#from, self, { isLive: false, isListed: true });
   }
 
   /** The scan has gone through a directory. */
@@ -107,7 +114,7 @@ export class BundleLane {
 
   /** Whether nothing more is to be offered before there is room. */
   get isFull(): boolean {
-    return this.#waiting.length > WAITING;
+    return this.#waiting.length > WAITING && !this.#context.isStopped();
   }
 
   /** Resolves when more may be offered. */
@@ -130,12 +137,14 @@ export class BundleLane {
   #add(seen: PresentObservation): void {
     const { path, entry } = seen;
     const sizeBytes = entry.kind === "file" ? entry.sizeBytes : null;
-    const isFull = this.#open.items.length >= BUNDLE_PATHS || this.#open.bytes + (sizeBytes ?? 0) > BUNDLE_BYTES;
+    const units = path.length + (entry.kind === "link" ? entry.target.length : 0);
+    const bytes = (sizeBytes ?? 0) + PATH_BYTES + UNIT_BYTES * units;
+    const isFull = this.#open.items.length >= BUNDLE_PATHS || this.#open.bytes + bytes > BUNDLE_BYTES;
     if (isFull) this.#close();
-    this.#context.flights.begin({ path, shown: { target: this.#to, sizeBytes }, sinceMs: null });
+    this.#context.flights.begin({ path, shown: { target: this.#to, sizeBytes }, sinceMs: null, isBundled: true });
     if (entry.kind === "dir") this.#making.set(path, this.#open);
     this.#open.items.push(seen);
-    this.#open.bytes += sizeBytes ?? 0;
+    this.#open.bytes += bytes;
   }
 
   #close(): void {
@@ -145,16 +154,14 @@ export class BundleLane {
   }
 
   #pump(): void {
-    while (this.#underWay < UNDER_WAY) {
-      const bundle = this.#waiting.shift();
-      if (bundle === undefined) return;
-      this.#underWay++;
-      void this.#run(bundle);
+    while (this.#slots.length > 0 && this.#waiting.length > 0 && !this.#context.isStopped()) {
+      void this.#run(this.#waiting.shift()!, this.#slots.pop()!);
     }
   }
 
-  async #run(bundle: Bundle): Promise<void> {
+  async #run(bundle: Bundle, number: number): Promise<void> {
     const { endpoints, archive } = this.#context;
+    const slot = { side: this.#to, number };
     try {
       const { ready, pieces } = await this.#read(bundle);
       await this.#parentsOf(bundle);
@@ -167,13 +174,18 @@ export class BundleLane {
         content: entry.kind === "file" ? { kind: "packed" as const } : null,
         disposal: "drop" as const,
       }));
+      intendBundle(archive, slot, ready.map(({ task, entry }) => [task.path, entry]));
       const results = ready.length === 0 ? [] : await endpoints[this.#to].commit({ transitions, pack: pieces });
       log.debug("bundle", { to: this.#to, paths: bundle.items.length, bytes: bundle.bytes });
       log.trace("committed", () => ({
         side: this.#to,
         results: results.map(({ kind, ended }, i) => `put ${ready[i]!.task.path}: ${kind} ${ended}`),
       }));
-      archive.transact(() => ready.forEach(({ task }, i) => task.answer(this.#to, results[i]!)));
+      archive.transact(() => {
+        ready.forEach(({ task }, i) => task.answer(this.#to, results[i]!));
+        fulfilBundle(archive, slot);
+      });
+      this.#slots.push(number);
       this.#context.touched();
     } catch (error) {
       this.#context.fail(error);
@@ -184,7 +196,6 @@ export class BundleLane {
   #ended(bundle: Bundle): void {
     for (const [path, by] of this.#making) if (by === bundle) this.#making.delete(path);
     bundle.done.resolve();
-    this.#underWay--;
     this.#pump();
     for (const resolve of this.#onRoom.splice(0)) resolve();
     this.#context.wake();

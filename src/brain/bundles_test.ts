@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { at, pairParts, present } from "../../tests/support/brain.ts";
 import { dir, file, newStamp } from "../../tests/support/entries.ts";
+import type { Listing } from "../core/endpoint.ts";
 import type { PresentObservation } from "../core/observation.ts";
 import { ROOT } from "../core/path.ts";
 import type { CommitBatch, TransitionResult } from "../core/transition.ts";
@@ -47,6 +48,12 @@ function make() {
   };
 }
 
+/** A directory as its own listing shows it. */
+function listing(path: string): Listing {
+  const self = present(path, dir());
+  return { kind: "listed", path: at(path), self, entries: [], began: 1, isWatched: true, hasIgnored: false };
+}
+
 /** A file as a listing shows it: its content is not known. */
 function listed(path: string, text = "x"): PresentObservation {
   const entry = { ...file(text), digest: null };
@@ -71,7 +78,7 @@ Deno.test("BundleLane makes a directory with what is in it, once the scan has co
   assert(offer(present("d", dir())));
   await settle();
   assertEquals(paths(), []);
-  lane.enter(at("d"), true);
+  lane.enter(at("d"), listing("d"));
   assert(offer(listed("d/f"), { right: undefined }));
   await settle();
   assertEquals(paths(), [[at("d"), at("d/f")]]);
@@ -120,7 +127,7 @@ Deno.test("BundleLane makes the directories of other bundles first, and lets the
     return await commit(batch);
   };
   assert(offer(present("d", dir())));
-  lane.enter(at("d"), true);
+  lane.enter(at("d"), listing("d"));
   lane.flush();
   for (let i = 0; !lane.isFull; i++) assert(offer(listed(`d/f${i}`, "x".repeat(40_000)), { right: undefined }));
   let hasRoom = false;
@@ -134,8 +141,34 @@ Deno.test("BundleLane makes the directories of other bundles first, and lets the
   assertEquals(lane.isFull, false);
 });
 
+Deno.test("BundleLane leaves a directory to others that the archive has come to know, and its flights hold up nobody", async () => {
+  const { lane, offer, settle, paths, archive, context } = make();
+  assert(offer(present("d", dir())));
+  archive.transact(() => archive.put(at("d"), { entry: dir(), left: newStamp(dir()), right: newStamp(dir()) }));
+  lane.enter(at("d"), listing("d"));
+  assertEquals([...context.board.paths()], [at("d")]);
+  assert(offer(listed("f")));
+  assertEquals([context.flights.size, context.flights.quickCount], [1, 0]);
+  await settle();
+  assertEquals([paths(), context.flights.size, context.flights.quickCount], [[[at("f")]], 0, 0]);
+});
+
+Deno.test("BundleLane writes down what it is about to make, and takes it back with the records", async () => {
+  const { offer, settle, archive, right } = make();
+  let during = "";
+  const commit = right.commit;
+  right.commit = async (batch) => {
+    during = archive.meta("intent.right.6") ?? "";
+    return await commit(batch);
+  };
+  assert(offer(listed("f\n\udcff")));
+  await settle();
+  assert(during.includes("udcff"));
+  assertEquals(archive.meta("intent.right.6"), null);
+});
+
 Deno.test("BundleLane has nothing to do with the root", () => {
   const { lane } = make();
-  lane.enter(ROOT, true);
+  lane.enter(ROOT, undefined);
   lane.exit();
 });

@@ -61,6 +61,8 @@ export interface PairContext {
   readonly sources: Set<Side>;
   /** Tells that something was committed: an epoch is open. */
   readonly touched: () => void;
+  /** Whether this life of the pair is at its end: nothing is begun any more. */
+  readonly isStopped: () => boolean;
   /** Tells the cycle that something may go on. */
   readonly wake: () => void;
 }

@@ -17,6 +17,8 @@ export interface Work {
   readonly shown: Omit<InFlight, "path"> | null;
   /** When the live change came for which it is done, on the monotonic clock; null: for none. */
   readonly sinceMs: number | null;
+  /** Whether it is one of many in a bundle; no by default. */
+  readonly isBundled?: boolean;
 }
 
 /** The paths in flight. */
@@ -24,6 +26,8 @@ export class FlightDeck {
   #works = new Map<RelPath, Work>();
   readonly #paths = new PathTree();
   readonly #slow = new Set<RelPath>();
+  /** Paths in bundles: they hold nothing that a limit is there for. */
+  #bundled = 0;
 
   /** Every path that is worked on. */
   paths(): Iterable<RelPath> {
@@ -82,17 +86,19 @@ export class FlightDeck {
     return this.#slow.size;
   }
 
-  /** How many paths are worked on that nobody has to wait for long. */
+  /** How many paths are worked on one by one that nobody has to wait for long. */
   get quickCount(): number {
-    return this.#works.size - this.#slow.size;
+    return this.#works.size - this.#slow.size - this.#bundled;
   }
 
   begin(work: Work): void {
     this.#works.set(work.path, work);
+    if (work.isBundled === true) this.#bundled++;
     this.#paths.add(work.path);
   }
 
   end(path: RelPath): void {
+    if (this.#works.get(path)?.isBundled === true) this.#bundled--;
     this.#works.delete(path);
     this.#paths.delete(path);
     this.#slow.delete(path);

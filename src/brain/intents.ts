@@ -16,11 +16,13 @@ import type { Observation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { PairContext } from "./context.ts";
-import { hasRecordedParent } from "./task.ts";
+import { hasRecordedParent, NO_STAMP } from "./task.ts";
 
 const SIDES = ["left", "right"] as const;
-/** How many batches of one side are on their way at most. */
-export const INTENT_SLOTS = 4;
+/** How many batches of one side are on their way at most; the slots of bundles come behind those of the lane. */
+export const LANE_SLOTS = 4;
+export const BUNDLE_SLOTS = 3;
+const INTENT_SLOTS = LANE_SLOTS + BUNDLE_SLOTS;
 /** How many paths are looked at in one request. */
 const LOOK_PATHS = 256;
 
@@ -46,6 +48,25 @@ export function intend(
   intents: readonly (readonly [RelPath, Intent])[],
 ): void {
   if (intents.length > 0) archive.transact(() => archive.setMeta(keyOf(slot.side, slot.number), encode(intents)));
+}
+
+/**
+ * The same for a bundle, in a shorter form: what the other side holds is not noted, so that it will be
+ * looked at there.
+ */
+export function intendBundle(
+  archive: Archive,
+  slot: { readonly side: Side; readonly number: number },
+  entries: Iterable<readonly [RelPath, Entry]>,
+): void {
+  const lines: string[] = [];
+  for (const [path, entry] of entries) lines.push(lineOf(path, entry));
+  archive.transact(() => archive.setMeta(keyOf(slot.side, LANE_SLOTS + slot.number), LINES + lines.join("\n")));
+}
+
+/** Takes the intent of a bundle back; called in the transaction that records what became of it. */
+export function fulfilBundle(archive: Archive, slot: { readonly side: Side; readonly number: number }): void {
+  archive.setMeta(keyOf(slot.side, LANE_SLOTS + slot.number), null);
 }
 
 /** Takes an intent back; called in the transaction that records what became of it. */
@@ -111,8 +132,29 @@ function encode(intents: readonly (readonly [RelPath, Intent])[]): string {
   );
 }
 
+/** How the short form begins. */
+const LINES = "lines\n";
+
+function lineOf(path: RelPath, entry: Entry): string {
+  const { kind, mode, mtimeNs, owner } = entry;
+  const more = kind === "file" ? [entry.sizeBytes, entry.digest] : kind === "link" ? [entry.target] : [];
+  return JSON.stringify([kind, path, mode, `${mtimeNs}`, owner?.user ?? null, owner?.group ?? null, ...more]);
+}
+
+function ofLine(line: string): Intent & { readonly path: RelPath } {
+  const [kind, path, mode, mtime, user, group, first, second] = JSON.parse(line);
+  const base = { mode, owner: user === null ? null : { user, group }, mtimeNs: BigInt(mtime) };
+  const entry: Entry = kind === "file"
+    ? { kind, ...base, sizeBytes: first, digest: second }
+    : kind === "link"
+    ? { kind, ...base, target: first }
+    : { kind: "dir", ...base };
+  return { path, entry, other: NO_STAMP };
+}
+
 function decode(text: string): (Intent & { readonly path: RelPath })[] {
   try {
+    if (text.startsWith(LINES)) return text.slice(LINES.length).split("\n").filter(Boolean).map(ofLine);
     return JSON.parse(
       text,
       (_, value) => typeof value === "string" && value.startsWith(BIG) ? BigInt(value.slice(BIG.length)) : value,

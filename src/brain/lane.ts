@@ -11,12 +11,12 @@ import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Transition, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
-import { fulfil, intend, type Intent, INTENT_SLOTS } from "./intents.ts";
+import { fulfil, intend, type Intent, LANE_SLOTS } from "./intents.ts";
 
 const log = logger("brain", "lane");
 
 /** How many batches are under way on one side. */
-const BATCHES_IN_FLIGHT = INTENT_SLOTS;
+const BATCHES_IN_FLIGHT = LANE_SLOTS;
 /** An open batch takes no more transitions, or bytes of content, than these. */
 const BATCH_TRANSITIONS = 512;
 const BATCH_BYTES = 1 << 20;
@@ -47,7 +47,7 @@ export class CommitLane {
   #open = emptyBatch();
   #full: Batch[] = [];
   #inFlight = 0;
-  readonly #slots = Array.from({ length: INTENT_SLOTS }, (_, number) => number);
+  readonly #slots = Array.from({ length: LANE_SLOTS }, (_, number) => number);
   #contentBytes = 0;
   #onRoom: (() => void)[] = [];
 

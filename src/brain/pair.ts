@@ -194,6 +194,7 @@ export class Pair {
       sources: new Set<Side>(archive.epochEnd() === 0 ? [] : SIDES),
       needed: new Map<RelPath, ReadonlySet<Side>>(),
       fail: (error: unknown) => this.#stop(error),
+      isStopped: () => this.#stopped,
       rescan: (dir: RelPath) => this.#scanner.request(dir),
       notWatched: (side: Side, path: RelPath) => this.#notWatched(side, path),
       rescanIfWalking: (dir: RelPath) => this.#scanner.isIdle || this.#scanner.request(dir),

@@ -137,24 +137,30 @@ export class Scanner {
     return new Map(listings.map((listing) => [listing.path, listing]));
   }
 
-  /** Waits in large directories: what was read of the archive may then be old, as what was listed always is. */
+  /** Waits in large directories: what was read of the archive before may be old then. */
   async #directory(dir: Todo, listed: Readonly<Record<Side, Listing | undefined>>, todo: Todo[]): Promise<void> {
     this.dirs++;
     for (const side of SIDES) this.#self(side, dir.path, listed[side]);
-    for (const side of SIDES) this.#bundles[side].enter(dir.path, listed[side]?.kind === "listed");
+    for (const side of SIDES) this.#bundles[side].enter(dir.path, listed[side]);
     const lists = {
       dir: dir.path,
       rows: this.#context.archive.children(dir.path),
       left: entriesOf(listed.left),
       right: entriesOf(listed.right),
     };
+    let hasWaited = false;
     for (const found of mergeDirectory(lists)) {
-      const merged = this.#withoutIgnored(found);
+      const row = hasWaited ? this.#context.archive.get(found.path) : found.row;
+      const merged = this.#withoutIgnored({ ...found, row });
       this.entries++;
       this.#name(merged);
       const down = { path: merged.path, left: isDir(merged.left), right: isDir(merged.right) };
       if (down.left || down.right) todo.push(down);
-      for (const side of SIDES) if (this.#bundles[side].isFull) await this.#bundles[side].room();
+      for (const side of SIDES) {
+        if (!this.#bundles[side].isFull) continue;
+        await this.#bundles[side].room();
+        hasWaited = true;
+      }
     }
     for (const side of SIDES) this.#bundles[side].exit();
   }

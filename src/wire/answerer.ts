@@ -106,6 +106,7 @@ export class Answerer {
         await new Promise<void>((resolve) => this.#creditWaiter = resolve);
       }
       this.#unreadBytes += bytes;
+      if (bytes > URGENT_MAX_BYTES) await this.#channel.paced();
       await this.#channel.send(frame, "urgent");
     }
   }

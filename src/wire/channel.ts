@@ -88,6 +88,11 @@ export class Channel {
     this.#queue.limit(bytesPerSecond, this.#options.clock);
   }
 
+  /** Resolves when the limit would let more go. */
+  paced(): Promise<void> {
+    return this.#queue.paced();
+  }
+
   /** Sends a control frame without waiting. */
   post(frame: Uint8Array, lane: Lane = "urgent"): void {
     this.#queue.post(frame, lane);

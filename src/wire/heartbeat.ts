@@ -70,7 +70,10 @@ export class Heartbeat {
     const nowMs = clock.nowMs();
     // WHY: a process that was stopped, or busy, must read what came meanwhile before it judges.
     const lateMs = nowMs - this.#dueAtMs;
-    if (lateMs > LATE_MS) this.#heardAtMs = Math.min(nowMs, this.#heardAtMs + lateMs);
+    if (lateMs > LATE_MS) {
+      this.#heardAtMs = Math.min(nowMs, this.#heardAtMs + lateMs);
+      return this.#wait(nowMs);
+    }
     if (nowMs - this.#heardAtMs >= silenceLimitMs) {
       this.#timer = null;
       return this.#options.lost();

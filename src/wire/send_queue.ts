@@ -21,6 +21,9 @@ const URGENT_RUN_BYTES = 1 << 20;
 /** Small frames are written together, up to this size: a write costs more than a copy. */
 const CHUNK_BYTES = 64 * 1024;
 
+/** How long who waits for the limit sleeps at a time, so that the end of the queue is noticed. */
+const PACE_STEP_MS = 500;
+
 interface LaneState {
   frames: Uint8Array[];
   head: number;
@@ -43,6 +46,15 @@ export class SendQueue {
   /** From now on bulk frames take no more than so many bytes in a second. */
   limit(bytesPerSecond: number, clock: Clock): void {
     this.#pace = { clock, bytesPerSecond };
+  }
+
+  /** Resolves when the limit would let more go: for what is large, and has to keep its place among the urgent. */
+  async paced(): Promise<void> {
+    while (this.#pace !== null && !this.#closed) {
+      const leftMs = this.#bulkAtMs - this.#pace.clock.nowMs();
+      if (leftMs <= 0) return;
+      await this.#pace.clock.sleep(Math.min(leftMs, PACE_STEP_MS));
+    }
   }
 
   /** How many bytes wait. */
@@ -105,11 +117,12 @@ export class SendQueue {
     if (isBulkDue && this.#mayTakeBulk()) {
       this.#urgentRun = 0;
       const frame = shift(bulk);
-      this.#takenBulk(frame.length);
+      this.#charge(frame.length);
       return frame;
     }
     if (urgent.bytes === 0) return null;
     const chunk = gather(urgent);
+    this.#charge(chunk.length);
     this.#urgentRun += chunk.length;
     return chunk;
   }
@@ -126,7 +139,8 @@ export class SendQueue {
     return false;
   }
 
-  #takenBulk(bytes: number): void {
+  /** What is sent takes its share of the limit, also where it did not wait for it. */
+  #charge(bytes: number): void {
     if (this.#pace === null) return;
     const { clock, bytesPerSecond } = this.#pace;
     this.#bulkAtMs = Math.max(this.#bulkAtMs, clock.nowMs()) + 1_000 * bytes / bytesPerSecond;

@@ -65,8 +65,8 @@ Deno.test("SendQueue holds bulk back to its limit, and urgent frames never", asy
   assertEquals(got, [
     { first: 100, atMs: 0 },
     { first: 1, atMs: 250 },
-    { first: 101, atMs: 500 },
-    { first: 102, atMs: 1_000 },
+    { first: 101, atMs: 501 },
+    { first: 102, atMs: 1_001 },
   ]);
   // Whoever ends waits for no limit.
   queue.post(new Uint8Array(10_000).fill(7), "bulk");
