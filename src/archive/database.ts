@@ -40,6 +40,18 @@ const LOCKED = /database (table )?is locked/;
  * @throws {ArchiveError} where the file is broken, foreign, or of a newer psync.
  */
 export function openDatabase(path: string): DatabaseSync {
+  for (let tries = 1;; tries++) {
+    try {
+      return openOnce(path);
+    } catch (error) {
+      if (!(error instanceof SetupError) || !isLocked(error.cause) || tries === LOCK_TRIES) throw error;
+      // Each for another time, so that one of them finds the file free.
+      pause(Math.random() * LOCK_PAUSE_MS);
+    }
+  }
+}
+
+function openOnce(path: string): DatabaseSync {
   const wasUnclean = prepareFile(path);
   let db: DatabaseSync | undefined;
   try {
@@ -71,10 +83,17 @@ function prepareFile(path: string): boolean {
 }
 
 /**
- * Of several that begin at once each may find that the others read the file: they let go, and try again
- * so long, until one of them has it. Then the others are refused.
+ * Of several that begin at once each may hold a lock that the others wait for, as an exclusive connection
+ * lets go of none: each closes the file after a wait, and tries again. Then all but one are refused.
  */
-const LOCK_WAIT_MS = 500;
+const LOCK_WAIT_MS = 50;
+const LOCK_PAUSE_MS = 200;
+const LOCK_TRIES = 8;
+
+/** Opening is synchronous, as all of SQLite is. */
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
 
 /** WHY: reads before it switches to WAL, so that a foreign file is not written to. */
 function takeLock(db: DatabaseSync): void {
@@ -135,13 +154,17 @@ export function useError(path: string, error: unknown): Error {
 
 function openError(path: string, error: unknown): Error {
   if (!isSqliteError(error)) return asError(error);
-  if (LOCKED.test(error.message)) {
+  if (isLocked(error)) {
     return new SetupError(`Cannot open archive ${quoted(path)}: another psync is using it`, { cause: error });
   }
   const message = `Cannot open archive ${quoted(path)}: ${error.message}`;
   return BROKEN.test(error.message)
     ? new ArchiveError(message, { cause: error })
     : new SetupError(message, { cause: error });
+}
+
+function isLocked(error: unknown): boolean {
+  return isSqliteError(error) && LOCKED.test(error.message);
 }
 
 function isSqliteError(error: unknown): error is Error {
