@@ -19,7 +19,7 @@ import type { RsyncOutcome } from "../transfer/rsync.ts";
 import { Attempts } from "./attempts.ts";
 import type { PairContext } from "./context.ts";
 import { keepsChanging } from "./growing.ts";
-import type { Intent } from "./intents.ts";
+import type { Entry } from "../core/entry.ts";
 import type { News } from "./news.ts";
 import { Room } from "./room.ts";
 import { transferIds } from "./transfer_ids.ts";
@@ -57,7 +57,7 @@ export interface BulkWant {
   readonly expected: Expected;
   readonly done: (result: TransitionResult) => void;
   /** As in the lane of small changes. */
-  readonly intent?: Intent | undefined;
+  readonly intent?: Entry | undefined;
 }
 
 /** A file whose transfer is over. */

@@ -16,7 +16,7 @@ import { parentOf, type RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import { causeOf } from "./cause.ts";
 import type { PairContext } from "./context.ts";
-import { BUNDLE_SLOTS, fulfilBundle, intendBundle } from "./intents.ts";
+import { BUNDLE_SLOTS, fulfil, intend, LANE_SLOTS } from "./intents.ts";
 import type { MergedName } from "./merge.ts";
 import type { News } from "./news.ts";
 import { lookAgain, Task } from "./task.ts";
@@ -161,7 +161,7 @@ export class BundleLane {
 
   async #run(bundle: Bundle, number: number): Promise<void> {
     const { endpoints, archive } = this.#context;
-    const slot = { side: this.#to, number };
+    const slot = { side: this.#to, number: LANE_SLOTS + number };
     try {
       const { ready, pieces } = await this.#read(bundle);
       await this.#parentsOf(bundle);
@@ -174,7 +174,7 @@ export class BundleLane {
         content: entry.kind === "file" ? { kind: "packed" as const } : null,
         disposal: "drop" as const,
       }));
-      intendBundle(archive, slot, ready.map(({ task, entry }) => [task.path, entry]));
+      intend(archive, slot, ready.map(({ task, entry }) => [task.path, entry] as const));
       const results = ready.length === 0 ? [] : await endpoints[this.#to].commit({ transitions, pack: pieces });
       log.debug("bundle", { to: this.#to, paths: bundle.items.length, bytes: bundle.bytes });
       log.trace("committed", () => ({
@@ -183,7 +183,7 @@ export class BundleLane {
       }));
       archive.transact(() => {
         ready.forEach(({ task }, i) => task.answer(this.#to, results[i]!));
-        fulfilBundle(archive, slot);
+        fulfil(archive, slot);
       });
       this.#slots.push(number);
       this.#context.touched();

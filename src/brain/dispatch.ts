@@ -387,7 +387,7 @@ export class Dispatcher {
     const { news, steps, stamps, entry } = task.options;
     const other = stamps[otherSide(side)];
     // Where both sides change, one commit alone makes nothing that could be recorded.
-    const intent = steps === 1 && entry !== null && other !== null ? { entry, other } : undefined;
+    const intent = steps === 1 && entry !== null && other !== null ? entry : undefined;
     if (step.kind === "put" && step.entry.kind === "file" && isBulk(step.entry)) {
       return this.#bulk.want({ path: task.path, from: step.from, news, step, expected, done, intent });
     }

@@ -28,56 +28,36 @@ const LOOK_PATHS = 256;
 
 const log = logger("brain", "intents");
 
-/** What a side that has no other change to wait for is to hold, and what the other side holds already. */
-export interface Intent {
-  readonly entry: Entry;
-  /** Of the same content on the other side. */
-  readonly other: Stamp;
-}
+/** What a side that has no other change to wait for is to hold, and the other side holds already. */
+export type Intent = readonly [RelPath, Entry];
 
 /** One intent as it was found. */
-interface Found extends Intent {
+interface Found {
   readonly side: Side;
   readonly path: RelPath;
+  readonly entry: Entry;
+}
+
+/** Where an intent is written: the lane and the bundles of a side have slots of their own. */
+export interface IntentSlot {
+  readonly side: Side;
+  readonly number: number;
 }
 
 /** Writes down what a batch is about to do, in a transaction of its own. */
-export function intend(
-  archive: Archive,
-  slot: { readonly side: Side; readonly number: number },
-  intents: readonly (readonly [RelPath, Intent])[],
-): void {
-  if (intents.length > 0) archive.transact(() => archive.setMeta(keyOf(slot.side, slot.number), encode(intents)));
-}
-
-/**
- * The same for a bundle, in a shorter form: what the other side holds is not noted, so that it will be
- * looked at there.
- */
-export function intendBundle(
-  archive: Archive,
-  slot: { readonly side: Side; readonly number: number },
-  entries: Iterable<readonly [RelPath, Entry]>,
-): void {
-  const lines: string[] = [];
-  for (const [path, entry] of entries) lines.push(lineOf(path, entry));
-  archive.transact(() => archive.setMeta(keyOf(slot.side, LANE_SLOTS + slot.number), LINES + lines.join("\n")));
-}
-
-/** Takes the intent of a bundle back; called in the transaction that records what became of it. */
-export function fulfilBundle(archive: Archive, slot: { readonly side: Side; readonly number: number }): void {
-  archive.setMeta(keyOf(slot.side, LANE_SLOTS + slot.number), null);
+export function intend(archive: Archive, slot: IntentSlot, intents: readonly Intent[]): void {
+  if (intents.length > 0) archive.transact(() => archive.setMeta(keyOf(slot), encode(intents)));
 }
 
 /** Takes an intent back; called in the transaction that records what became of it. */
-export function fulfil(archive: Archive, slot: { readonly side: Side; readonly number: number }): void {
-  archive.setMeta(keyOf(slot.side, slot.number), null);
+export function fulfil(archive: Archive, slot: IntentSlot): void {
+  archive.setMeta(keyOf(slot), null);
 }
 
 /** Forgets every intent; called in a transaction. */
 export function forgetIntents(archive: Pick<Archive, "setMeta">): void {
   for (const side of SIDES) {
-    for (let number = 0; number < INTENT_SLOTS; number++) archive.setMeta(keyOf(side, number), null);
+    for (let number = 0; number < INTENT_SLOTS; number++) archive.setMeta(keyOf({ side, number }), null);
   }
 }
 
@@ -99,15 +79,16 @@ export async function examineIntents(context: PairContext): Promise<void> {
   context.touched();
 }
 
-function adopt(context: PairContext, { path, side, entry, other }: Found, seen: Observation): void {
+/** The other side is recorded with no stamp: the scan looks at what it holds now. */
+function adopt(context: PairContext, { path, side, entry }: Found, seen: Observation): void {
   if (seen.kind !== "present" || !sameEntry(seen.entry, entry) || !hasRecordedParent(context, path)) return;
   log.debug("committed without a record", { path, side });
-  const stamps = { [side]: seen.stamp, [otherSide(side)]: other } as Record<Side, Stamp>;
+  const stamps = { [side]: seen.stamp, [otherSide(side)]: NO_STAMP } as Record<Side, Stamp>;
   context.archive.put(path, { entry, ...stamps });
 }
 
-function keyOf(side: Side, slot: number): string {
-  return `intent.${side}.${slot}`;
+function keyOf({ side, number }: IntentSlot): string {
+  return `intent.${side}.${number}`;
 }
 
 /** All intents, directories before what is in them. */
@@ -115,52 +96,37 @@ function readIntents(archive: Pick<Archive, "meta">): Found[] {
   const found: Found[] = [];
   for (const side of SIDES) {
     for (let number = 0; number < INTENT_SLOTS; number++) {
-      const text = archive.meta(keyOf(side, number));
+      const text = archive.meta(keyOf({ side, number }));
       if (text !== null) { for (const each of decode(text)) found.push({ side, ...each }); }
     }
   }
   return found.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
 }
 
-/** JSON keeps the lone surrogates of names; big numbers are written as texts with this mark. */
-const BIG = "\0n";
-
-function encode(intents: readonly (readonly [RelPath, Intent])[]): string {
-  return JSON.stringify(
-    intents.map(([path, { entry, other }]) => ({ path, entry, other })),
-    (_, value) => typeof value === "bigint" ? `${BIG}${value}` : value,
-  );
+/** One line of JSON each, which keeps the lone surrogates of names. */
+function encode(intents: readonly Intent[]): string {
+  return intents.map(lineOf).join("\n");
 }
 
-/** How the short form begins. */
-const LINES = "lines\n";
-
-function lineOf(path: RelPath, entry: Entry): string {
+function lineOf([path, entry]: Intent): string {
   const { kind, mode, mtimeNs, owner } = entry;
   const more = kind === "file" ? [entry.sizeBytes, entry.digest] : kind === "link" ? [entry.target] : [];
   return JSON.stringify([kind, path, mode, `${mtimeNs}`, owner?.user ?? null, owner?.group ?? null, ...more]);
 }
 
-function ofLine(line: string): Intent & { readonly path: RelPath } {
-  const [kind, path, mode, mtime, user, group, first, second] = JSON.parse(line);
-  const base = { mode, owner: user === null ? null : { user, group }, mtimeNs: BigInt(mtime) };
-  const entry: Entry = kind === "file"
-    ? { kind, ...base, sizeBytes: first, digest: second }
-    : kind === "link"
-    ? { kind, ...base, target: first }
-    : { kind: "dir", ...base };
-  return { path, entry, other: NO_STAMP };
-}
-
-function decode(text: string): (Intent & { readonly path: RelPath })[] {
+function decode(text: string): { readonly path: RelPath; readonly entry: Entry }[] {
   try {
-    if (text.startsWith(LINES)) return text.slice(LINES.length).split("\n").filter(Boolean).map(ofLine);
-    return JSON.parse(
-      text,
-      (_, value) => typeof value === "string" && value.startsWith(BIG) ? BigInt(value.slice(BIG.length)) : value,
-    );
+    return text.split("\n").filter(Boolean).map(ofLine);
   } catch (error) {
     log.warning("an intent cannot be read", { why: String(error) });
     return [];
   }
+}
+
+function ofLine(line: string): { readonly path: RelPath; readonly entry: Entry } {
+  const [kind, path, mode, mtime, user, group, first, second] = JSON.parse(line);
+  const base = { mode, owner: user === null ? null : { user, group }, mtimeNs: BigInt(mtime) };
+  if (kind === "file") return { path, entry: { kind, ...base, sizeBytes: first, digest: second } };
+  if (kind === "link") return { path, entry: { kind, ...base, target: first } };
+  return { path, entry: { kind: "dir", ...base } };
 }

@@ -7,7 +7,7 @@
  * @module
  */
 import { logger } from "../base/log.ts";
-import type { RelPath } from "../core/path.ts";
+import type { Entry } from "../core/entry.ts";
 import type { Side } from "../core/problem.ts";
 import type { Transition, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
@@ -28,7 +28,7 @@ export interface Step {
   readonly transition: Transition;
   readonly done: (result: TransitionResult) => void;
   /** What may be recorded though the answer never comes; left out: nothing. */
-  readonly intent?: Intent | undefined;
+  readonly intent?: Entry | undefined;
 }
 
 interface Batch {
@@ -138,7 +138,7 @@ export class CommitLane {
   }
 }
 
-function intentOf({ transition, intent }: Step): [RelPath, Intent][] {
+function intentOf({ transition, intent }: Step): Intent[] {
   return intent === undefined || transition.kind === "move" ? [] : [[transition.path, intent]];
 }
 

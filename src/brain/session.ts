@@ -8,6 +8,7 @@
  */
 import { type BannedError, EndpointLostError, PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
+import { collectGarbage } from "../base/memory.ts";
 import type { Archive } from "../core/archive.ts";
 import { CANNOT_OPEN_ROOT, type Endpoint } from "../core/endpoint.ts";
 import { compileIgnore } from "../core/ignore.ts";
@@ -312,8 +313,9 @@ class Session {
     this.#isFirstDone = true;
     const ms = this.#context.clock.nowMs() - startMs;
     this.#context.report.firstSyncDone(this.#status.summary({ ms, heldRemovals: this.#heldCount() }));
-    if (this.#settings.syncOnly) this.#ended.abort();
-    else this.#fullSyncTimer = new FullSyncTimer(this.#context.clock, this.#settings.fullSync, () => this.#timedSync());
+    if (this.#settings.syncOnly) return this.#ended.abort();
+    collectGarbage();
+    this.#fullSyncTimer = new FullSyncTimer(this.#context.clock, this.#settings.fullSync, () => this.#timedSync());
   }
 
   /** A comparison that cannot be made now is made at the next hour; a new link is one by itself. */
