@@ -20,6 +20,7 @@ import {
   encodeApplySync,
   encodeCommit,
   encodeLook,
+  encodePack,
   encodePrepare,
   encodeRelease,
   encodeStatfs,
@@ -37,7 +38,9 @@ import {
   type RawLooked,
   type RawMeta,
   type RawOp,
+  type RawPacked,
   type RawResult,
+  type RawStat,
   type RawTrashAction,
   RecordSplitter,
   STATUS,
@@ -313,6 +316,10 @@ export class ApplyDriver implements AsyncDisposable {
   /** Makes one transition. */
   async make(op: RawOp): Promise<RawCommitted> {
     return (await this.commit([op]))[0]!;
+  }
+
+  async pack(files: readonly { readonly path: RelPath; readonly stat: RawStat }[]): Promise<RawPacked> {
+    return await this.#call("packed", (id) => encodePack(id, files));
   }
 
   async supply(batch: string, files: readonly RawFile[]): Promise<readonly RawResult[]> {

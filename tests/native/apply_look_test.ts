@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { decodeBytes, type RelPath } from "../../src/core/path.ts";
+import { decodeBytes, parseRelPath, type RelPath } from "../../src/core/path.ts";
 import { ApplyDriver, helperPath, KIND, putDir, putFile, run, STATUS, withReplica, withRoot } from "./apply_driver.ts";
 
 const EINVAL = 22;
@@ -177,7 +177,11 @@ Deno.test("apply look takes a file for busy that it may not lease, until it was 
     const changedMs = (await Deno.stat(`${root}/f`)).ctime!.getTime();
     for (;;) {
       const [looked] = await driver.looks(["f"]);
+      const packed = looked!.stat === null
+        ? null
+        : await driver.pack([{ path: parseRelPath("f"), stat: looked!.stat }]);
       const ageMs = Date.now() - changedMs;
+      if (packed?.files[0]!.status === STATUS.done) assert(ageMs >= 2_000, `it was packed after ${ageMs} ms`);
       if (looked!.status === STATUS.done) {
         assert(ageMs >= 2_000, `it was shown after ${ageMs} ms`);
         break;
