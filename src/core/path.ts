@@ -6,6 +6,7 @@
  * Used by every room; the only place that makes the two brands.
  * @module
  */
+import { joinBytes } from "../base/bytes.ts";
 import { ProtocolError } from "../base/errors.ts";
 
 /** One component of a path: not empty, not `.` or `..`, no `/`, no NUL, at most 255 bytes. */
@@ -92,17 +93,7 @@ export function encodeBytes(text: string): Uint8Array {
     from = match.index + 1;
   }
   parts.push(encoder.encode(text.slice(from)));
-  return concat(parts);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return joinBytes(parts);
 }
 
 /** The length of a string in bytes once encoded. */

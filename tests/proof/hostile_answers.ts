@@ -2,11 +2,12 @@
  * The attacks of a hostile filter on a brain, one by one: what it says instead of the truth.
  * @module
  */
+import { joinBytes } from "../../src/base/bytes.ts";
 import { parseRelPath, type RelPath, ROOT } from "../../src/core/path.ts";
 import { FRAME, type MethodName, METHODS, REPLY_BIT } from "../../src/wire/message.ts";
 import type { EventPart } from "../../src/wire/values.ts";
 import { FAKE_FACTS } from "../support/fake_endpoint.ts";
-import { eventBytes, type Hostile, join, MARK, rawFrame, replyBytes } from "./hostile_frames.ts";
+import { eventBytes, type Hostile, MARK, rawFrame, replyBytes } from "./hostile_frames.ts";
 
 /** A question of the brain. */
 export interface Question {
@@ -184,7 +185,7 @@ function eventAttacks(): AnswerAttack[] {
       name: "events beyond the window",
       on: "sync",
       isBefore: true,
-      bytes: () => join(Array.from({ length: 40 }, () => rawFrame(FRAME.event, 0, new Uint8Array(200_000)))),
+      bytes: () => joinBytes(Array.from({ length: 40 }, () => rawFrame(FRAME.event, 0, new Uint8Array(200_000)))),
     },
     {
       name: "an event without end",
@@ -193,7 +194,7 @@ function eventAttacks(): AnswerAttack[] {
       bytes: () => {
         const part = eventBytes(Array(8_000).fill(gone(THEIRS)) as EventPart[]);
         part[9] = 1; // more parts follow
-        return join(Array.from({ length: 600 }, () => part));
+        return joinBytes(Array.from({ length: 600 }, () => part));
       },
     },
   ];
@@ -242,7 +243,7 @@ function frameAttacks(): AnswerAttack[] {
     return rawFrame(
       FRAME.error,
       id,
-      join([new Uint8Array([code]), new Uint8Array(new Uint32Array([message.length]).buffer), message]),
+      joinBytes([new Uint8Array([code]), new Uint8Array(new Uint32Array([message.length]).buffer), message]),
     );
   };
   return [

@@ -3,6 +3,7 @@
  * that our own codecs refuse to write, and frames whose head lies.
  * @module
  */
+import { joinBytes } from "../../src/base/bytes.ts";
 import { parseRelPath, type RelPath } from "../../src/core/path.ts";
 import { beginFrame, endFrame, HEADER_BYTES } from "../../src/wire/frame.ts";
 import {
@@ -67,18 +68,7 @@ function bytesOf(
   const frames = [...encodeParts(parts, message)].map(({ frame }) => {
     return hostile === undefined ? frame : replaceMark(frame, hostile);
   });
-  return join(frames);
-}
-
-/** Puts byte strings together. */
-export function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+  return joinBytes(frames);
 }
 
 /** Replaces each marked text, its length, and the length of the frame. */
@@ -94,7 +84,7 @@ function replaceMark(frame: Uint8Array, hostile: Hostile): Uint8Array {
     pieces.push(frame.subarray(from, at - 4), length, text);
     from = at + mark.length;
   }
-  const whole = join([...pieces, frame.subarray(from)]);
+  const whole = joinBytes([...pieces, frame.subarray(from)]);
   new DataView(whole.buffer).setUint32(0, whole.length - 4, true);
   return whole;
 }

@@ -2,11 +2,12 @@
  * The attacks of a hostile brain on a filter, one by one.
  * @module
  */
+import { joinBytes } from "../../src/base/bytes.ts";
 import { parseRelPath, type RelPath } from "../../src/core/path.ts";
 import type { Expected, Transition } from "../../src/core/transition.ts";
 import { type MethodName, METHODS } from "../../src/wire/message.ts";
 import { type Answer, type HostileBrain, openHead } from "./hostile_brain.ts";
-import { type Hostile, join, MARK, rawFrame, requestBytes } from "./hostile_frames.ts";
+import { type Hostile, MARK, rawFrame, requestBytes } from "./hostile_frames.ts";
 import type { HostileWorld } from "./hostile_world.ts";
 
 /** One attack on a filter that has a root open. Gives what was wrong with the answers. */
@@ -206,7 +207,7 @@ function frameAttacks(): RequestAttack[] {
   };
   const { type } = METHODS.look;
   const u32 = (value: number) => new Uint8Array(new Uint32Array([value]).buffer);
-  const release = (count: number) => join([u32(1), new Uint8Array([98]), u32(count)]);
+  const release = (count: number) => joinBytes([u32(1), new Uint8Array([98]), u32(count)]);
   return [
     { name: "a frame of 4 GB", play: ends((id) => rawFrame(type, id, EVIL, 0xffff_ffff)) },
     { name: "a frame just above the limit", play: ends((id) => rawFrame(type, id, EVIL, (4 << 20) + 1)) },
@@ -226,19 +227,19 @@ function frameAttacks(): RequestAttack[] {
     { name: "items where there are none", play: ends((id) => rawFrame(METHODS.space.type, id, new Uint8Array(40))) },
     {
       name: "a text longer than its frame",
-      play: ends((id) => rawFrame(0x16, id, join([new Uint8Array(1), release(9)]))),
+      play: ends((id) => rawFrame(0x16, id, joinBytes([new Uint8Array(1), release(9)]))),
     },
     {
       name: "one id for two requests",
       play: ends((id) => {
-        const part = join([new Uint8Array([1]), u32(0), new Uint8Array(1)]);
-        return join([rawFrame(type, id, part), rawFrame(METHODS.list.type, id, new Uint8Array([1]))]);
+        const part = joinBytes([new Uint8Array([1]), u32(0), new Uint8Array(1)]);
+        return joinBytes([rawFrame(type, id, part), rawFrame(METHODS.list.type, id, new Uint8Array([1]))]);
       }),
     },
     {
       name: "300 requests at once that never end",
       play: async (brain) => {
-        const head = join([new Uint8Array([1]), new Uint8Array([0]), new Uint8Array([0])]);
+        const head = joinBytes([new Uint8Array([1]), new Uint8Array([0]), new Uint8Array([0])]);
         for (let id = 2_000; id < 2_300; id++) await brain.send(rawFrame(type, id, head));
         return await brain.settled() ? [] : ["it goes on"];
       },
@@ -269,7 +270,7 @@ function sizeAttacks(): RequestAttack[] {
         whole[9] = 1; // more parts follow
         // The head comes once.
         const items = whole.subarray(10 + headBytes());
-        const next = rawFrame(METHODS.look.type, 3_000, join([new Uint8Array([1]), items]));
+        const next = rawFrame(METHODS.look.type, 3_000, joinBytes([new Uint8Array([1]), items]));
         await brain.send(whole);
         let isOver = false;
         for (let i = 1; i <= 700 && !isOver; i++) {
@@ -315,7 +316,7 @@ function openAttacks(): RequestAttack[] {
       play: async (brain) => {
         const { type } = METHODS.open;
         await brain.send(
-          rawFrame(type, 9, join([new Uint8Array(13), new Uint8Array(new Uint32Array([0xffff_ffff]).buffer)])),
+          rawFrame(type, 9, joinBytes([new Uint8Array(13), new Uint8Array(new Uint32Array([0xffff_ffff]).buffer)])),
         );
         return await brain.settled() ? [] : ["it goes on"];
       },
