@@ -8,6 +8,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,10 +47,11 @@ static int judge(int process, int fds, const char *number, const struct stat *fi
   return flags & O_APPEND ? APPENDS : WRITES;
 }
 
-/* The worst that a process does to the file. */
-static int judge_process(int proc, const char *pid, const struct stat *file) {
+/* The worst that a process does to the file; `hidden` is set where it may not be looked at. */
+static int judge_process(int proc, const char *pid, const struct stat *file, bool *hidden) {
   int process = openat(proc, pid, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   int fds = process < 0 ? -1 : openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (process >= 0 && fds < 0 && errno == EACCES) *hidden = true;
   DIR *list = fds < 0 ? NULL : fdopendir(fds);
   int worst = NOT_A_WRITER;
   for (struct dirent *e; list && worst != WRITES && (e = readdir(list));) {
@@ -63,18 +65,24 @@ static int judge_process(int proc, const char *pid, const struct stat *file) {
   return worst;
 }
 
+/* Whether nobody but our user, whose processes we see, and root may have opened it for writing. */
+static bool is_ours_alone(const struct stat *file) {
+  return file->st_uid == geteuid() && !(file->st_mode & (S_IWGRP | S_IWOTH));
+}
+
 bool writers_append(int fd) {
   struct stat file;
   if (fstat(fd, &file) < 0) return false;
   DIR *proc = opendir("/proc");
   int worst = NOT_A_WRITER;
+  bool hidden = false;
   for (struct dirent *e; proc && worst != WRITES && (e = readdir(proc));) {
     if (!isdigit((unsigned char)*e->d_name)) continue;
-    int found = judge_process(dirfd(proc), e->d_name, &file);
+    int found = judge_process(dirfd(proc), e->d_name, &file, &hidden);
     if (found > worst) worst = found;
   }
   if (proc) closedir(proc);
-  if (worst != NOT_A_WRITER) return worst == APPENDS;
+  if (worst != NOT_A_WRITER) return worst == APPENDS && (!hidden || is_ours_alone(&file));
   enum lease lease = lease_take(fd);
   if (lease == LEASE_HELD) lease_drop(fd);
   return lease == LEASE_HELD;

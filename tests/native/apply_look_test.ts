@@ -245,6 +245,37 @@ Deno.test("apply look shows a file that is open to append as it is, and no other
   });
 });
 
+Deno.test("apply look without root shows no log that a process may write to which it cannot see", async () => {
+  if (Deno.uid() !== 0) return;
+  await withRoot(async (root) => {
+    await Deno.chmod(root, 0o777);
+    const append = 'exec 3>>"$1"; echo line >&3; echo; cat >/dev/null';
+    for (const name of ["ours", "everyones"]) {
+      await Deno.writeTextFile(`${root}/${name}`, "");
+      await Deno.chown(`${root}/${name}`, 65534, 65534);
+      await Deno.chmod(`${root}/${name}`, name === "ours" ? 0o644 : 0o666);
+    }
+    const [command, ...args] = nobody();
+    const appenders = ["ours", "everyones"].map((name) =>
+      new Deno.Command(command!, {
+        args: [...args, "sh", "-c", append, "sh", `${root}/${name}`],
+        stdin: "piped",
+        stdout: "piped",
+      }).spawn()
+    );
+    await using driver = await ApplyDriver.start(root, { under: nobody() });
+    try {
+      for (const { stdout } of appenders) await stdout.getReader().read();
+      const statuses = [];
+      for (const name of ["ours", "everyones"]) statuses.push((await driver.lookGrowing(name, "open")).status);
+      assertEquals(statuses, [STATUS.done, STATUS.busy]);
+    } finally {
+      for (const appender of appenders) await appender.stdin.close();
+      for (const appender of appenders) await appender.status;
+    }
+  });
+});
+
 Deno.test("apply look shows a large file that somebody appends to all the time as it was when the look began", async () => {
   await withReplica(async (root, driver) => {
     const path = `${root}/log`;
