@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define PIECE_MAX 4000 /* bytes of a path that go into one openat2; below PATH_MAX */
-#define PARENT_USES 16 /* paths of one directory, some 0.5 ms, for which its fd is used */
+#define PARENT_USES 16 /* paths of one directory for which its fd is used: some 0.5 ms of new files */
 #define AGAIN_MAX 16   /* openat2 answers EAGAIN when renames ran beside it */
 
 int open_beneath(int dir, const char *path, int flags, mode_t mode) {

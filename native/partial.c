@@ -2,8 +2,8 @@
  * Interrupted transfers; see partial.h.
  *
  * DESIGN: an rsync that was told to end, or lost its link, leaves the partial file as .partial/<id>;
- * one that was killed leaves its temporary file .<id>.XXXXXX. A partial file that was given and not
- * finished comes back the same way.
+ * one that was killed leaves its temporary file, .<id>. and six characters. A partial file that was
+ * given and not finished comes back the same way.
  */
 #include "partial.h"
 
