@@ -6,11 +6,12 @@
  * (reporter.ts decides). An ignored name is neither listed nor handed on (I6).
  * @module
  */
+import type { Clock } from "../base/clock.ts";
 import { EndpointLostError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
 import type { Move } from "../core/endpoint.ts";
 import type { Ignore } from "../core/ignore.ts";
-import { isBelow, parentOf, rebase, type RelPath } from "../core/path.ts";
+import { isBelow, parentOf, rebase, type RelPath, ROOT } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
 import { visibleEntries } from "./lister.ts";
 import { DIRTY, KIND, type RawStat } from "./native_format.ts";
@@ -18,8 +19,9 @@ import type { RawListing, Watcher } from "./watcher.ts";
 
 /** The most directories of one request: what they hold comes back at once. */
 const REQUEST_DIRS = 64;
-/** How many directories are remembered that had gone before they were listed. */
-const GONE_MAX = 1_000;
+/** How many directories are remembered that had gone before they were listed, and for how long. */
+const GONE_MAX = 10_000;
+const GONE_MS = 60_000;
 /** How many directories that psync made may wait to be walked, and how much it put into each. */
 const MADE_DIRS_MAX = 10_000;
 const MADE_NAMES_MAX = 10_000;
@@ -29,6 +31,7 @@ const log = logger("replica", "new_dirs");
 /** What a walk tells. */
 export interface NewDirsParts {
   readonly watcher: Pick<Watcher, "list">;
+  readonly clock: Pick<Clock, "nowMs">;
   readonly ignore: Ignore;
   /** Takes a name that was found. */
   readonly mark: (path: RelPath, bits: number) => void;
@@ -48,8 +51,11 @@ export class NewDirs {
   readonly #parts: NewDirsParts;
   readonly #queue = new Set<RelPath>();
   #listing: readonly RelPath[] = [];
-  /** Directories that were gone when they were to be listed: a rename that is still unheard of may explain it. */
-  readonly #gone = new Set<RelPath>();
+  /**
+   * Directories that were gone when they were to be looked at or listed, oldest first, and when that was: a
+   * rename that is still unheard of may explain it.
+   */
+  readonly #gone = new Map<RelPath, number>();
   /**
    * Directories that psync made and that are not walked yet, with what it put into them: what is taken
    * out again before the watch stands has no event, and no listing shows it.
@@ -78,7 +84,7 @@ export class NewDirs {
     if (this.#isStopped) return;
     this.#added++;
     this.#queue.add(dir);
-    this.#walk ??= this.#run().finally(() => this.#walk = null);
+    this.#walk ??= this.#run();
   }
 
   /** Says that psync made a directory, of which an event is to come. */
@@ -112,7 +118,7 @@ export class NewDirs {
       this.#made.delete(dir);
       this.#made.set(rebase(dir, move), new Set([...names].map((path) => rebase(path, move))));
     }
-    const affected = [...this.#queue, ...this.#listing, ...this.#gone].filter(isInside);
+    const affected = [...this.#queue, ...this.#listing, ...this.#gone.keys()].filter(isInside);
     for (const path of affected) {
       this.#queue.delete(path);
       this.#gone.delete(path);
@@ -134,31 +140,46 @@ export class NewDirs {
     await this.#walk;
   }
 
+  /** Walks until nothing waits. What is added when it has ended starts another one, so it says at once that it has. */
   async #run(): Promise<void> {
-    while (this.#queue.size > 0) {
-      await this.#parts.room();
-      const dirs = [...this.#queue].slice(0, REQUEST_DIRS);
-      for (const dir of dirs) this.#queue.delete(dir);
-      this.#listing = dirs;
-      try {
-        for (const raw of await this.#parts.watcher.list(dirs)) this.#take(raw);
-      } catch (error) {
-        if (!(error instanceof EndpointLostError)) throw error;
-        // The endpoint says so to its reader; nothing is left to be walked.
-        log.debug("a walk ended with its watcher", { error: error.message });
-        return;
-      } finally {
-        this.#listing = [];
+    try {
+      while (this.#queue.size > 0) {
+        await this.#parts.room();
+        await this.#listSome();
+        this.#parts.pump();
       }
-      this.#parts.pump();
+    } catch (error) {
+      if (!(error instanceof EndpointLostError)) throw error;
+      // The endpoint says so to its reader; nothing is left to be walked.
+      log.debug("a walk ended with its watcher", { error: error.message });
+    } finally {
+      this.#walk = null;
     }
   }
 
-  #noteGone(dir: RelPath): void {
-    this.#gone.add(dir);
+  async #listSome(): Promise<void> {
+    const dirs = [...this.#queue].slice(0, REQUEST_DIRS);
+    for (const dir of dirs) this.#queue.delete(dir);
+    this.#listing = dirs;
+    try {
+      for (const raw of await this.#parts.watcher.list(dirs)) this.#take(raw);
+    } finally {
+      this.#listing = [];
+    }
+  }
+
+  /** Says that nothing was found any more where a directory had appeared that nobody has looked into. */
+  noteGone(dir: RelPath): void {
+    const nowMs = this.#parts.clock.nowMs();
+    this.#gone.delete(dir);
+    this.#gone.set(dir, nowMs);
+    for (const [old, atMs] of this.#gone) {
+      if (atMs + GONE_MS > nowMs) break;
+      this.#gone.delete(old);
+    }
     if (this.#gone.size <= GONE_MAX) return;
-    const [oldest] = this.#gone;
-    this.#gone.delete(oldest!);
+    this.#gone.clear();
+    this.#parts.rescan(ROOT, "too many new directories went away before anybody looked into them");
   }
 
   #take(raw: RawListing): void {
@@ -167,7 +188,7 @@ export class NewDirs {
       const name = errnoName(raw.errno);
       log.debug("a new directory could not be listed", { errno: name });
       if (name === "ENOENT" || name === "ENOTDIR" || name === "EXDEV") {
-        this.#noteGone(raw.path);
+        this.noteGone(raw.path);
         this.#parts.mark(raw.path, DIRTY.gone);
       } else this.#parts.rescan(raw.path, `a new directory could not be listed: ${name}`);
       return;

@@ -13,6 +13,7 @@ import { isGrowing } from "../core/entry.ts";
 import { type Ignore, isOwn } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
 import { parentOf, rebase, type RelPath, ROOT } from "../core/path.ts";
+import { Barriers } from "./barriers.ts";
 import type { KnownStamps } from "./known_stamps.ts";
 import type { Looker, Sighting } from "./looker.ts";
 import { DIRTY, KIND, type RawDirty, type RawStat, type WatchRecord } from "./native_format.ts";
@@ -56,14 +57,6 @@ interface Batch {
   readonly after: Promise<void>;
 }
 
-/** A barrier that waits for what happened before it. */
-interface Barrier {
-  readonly id: number;
-  waiting: Set<RelPath>;
-  /** How many new directories had been added then; with more, what was found in them counts, too. */
-  dirs: number;
-}
-
 interface Look {
   readonly due: Due;
   readonly sighting: Sighting;
@@ -82,7 +75,7 @@ export class Reporter {
   #renaming: Promise<void> = Promise.resolve();
   #timer: Timer | null = null;
   #roomWaiters: (() => void)[] = [];
-  #barriers: Barrier[] = [];
+  readonly #barriers = new Barriers();
 
   constructor(parts: ReporterParts) {
     this.#parts = parts;
@@ -99,6 +92,7 @@ export class Reporter {
     this.#watcher = watcher;
     this.#newDirs = new NewDirs({
       watcher,
+      clock: this.#parts.clock,
       ignore: this.#parts.ignore,
       mark: (path, bits) => this.#settle.mark(path, bits),
       isOwn: (path, stat) => this.#parts.known.isOwn(path) && this.#parts.known.match(path, stat) !== "different",
@@ -153,7 +147,9 @@ export class Reporter {
 
   /** Reports a barrier behind all that the watcher has told of until now. */
   barrier(id: number): void {
-    this.#barriers.push({ id, waiting: this.#settle.pending(), dirs: -1 });
+    // WHY: a writer may have closed between the last look and this barrier, and its close came before that look.
+    this.#settle.markBusy();
+    this.#barriers.add(id, this.#settle.pending());
     this.pump();
   }
 
@@ -222,20 +218,8 @@ export class Reporter {
   }
 
   #passBarriers(): void {
-    const passed = this.#barriers.filter((barrier) => this.#isPassed(barrier));
-    if (passed.length === 0) return;
-    this.#barriers = this.#barriers.filter((barrier) => !passed.includes(barrier));
-    for (const { id } of passed) void this.#outbox.post(() => ({ kind: "barrier", id }));
-  }
-
-  #isPassed(barrier: Barrier): boolean {
-    for (const path of barrier.waiting) if (!this.#settle.isPending(path)) barrier.waiting.delete(path);
-    if (barrier.waiting.size > 0 || this.#newDirs?.isIdle === false) return false;
-    const dirs = this.#newDirs?.added ?? 0;
-    if (dirs === barrier.dirs) return true;
-    barrier.dirs = dirs;
-    barrier.waiting = this.#settle.pending();
-    return this.#isPassed(barrier);
+    const passed = this.#barriers.takePassed({ settle: this.#settle, newDirs: this.#newDirs });
+    for (const id of passed) void this.#outbox.post(() => ({ kind: "barrier", id }));
   }
 
   #startTimer(): void {
@@ -277,6 +261,7 @@ export class Reporter {
       this.#moves = this.#moves.map((seen) => ({ ...seen, now: rebase(seen.now, move) }));
     }
     if (this.#moves.length < MOVES_MAX) this.#moves.push({ from, to, isDir, now: to });
+    this.#barriers.followMove(move);
     this.#settle.mark(from, DIRTY.gone);
     this.#settle.mark(to, DIRTY.moved);
   }
@@ -398,6 +383,8 @@ export class Reporter {
       if ((bits & DIRTY.newDir) !== 0) this.#settle.mark(path, bits);
       return false;
     }
+    const isGone = kind === "absent" || kind === "orphan";
+    if (isGone && (bits & DIRTY.newDir) !== 0) this.#newDirs?.noteGone(path);
     switch (kind) {
       case "present":
         return this.#judgePresent(due, sighting);

@@ -358,6 +358,53 @@ Deno.test("Reporter finds what is in a new directory that was renamed before it 
   assert(scene.said().some((line) => line.includes("present b/n/f")));
 });
 
+Deno.test("Reporter finds what is in a new directory that was renamed before it was looked at", async () => {
+  for (const isReplaced of [false, true]) {
+    const scene = new Scene();
+    scene.write("b", { kind: KIND.dir });
+    scene.write("b/n", { kind: KIND.dir });
+    scene.write("b/n/f");
+    if (isReplaced) scene.write("a", { kind: KIND.dir });
+    await scene.dirty("a/n", DIRTY.moved | DIRTY.dir | DIRTY.newDir);
+    await scene.clock.advance(100);
+    assertEquals(scene.said(), [isReplaced ? "absent a/n" : "absent a"]);
+    scene.reporter.take({ kind: "move", isDir: true, from: p("a"), to: p("b") });
+    await scene.settle();
+    await scene.clock.advance(100);
+    assert(scene.said().some((line) => line.includes("present b/n/f")));
+  }
+});
+
+Deno.test("Reporter tells a barrier behind what was dirty before it, and was renamed since", async () => {
+  const scene = new Scene();
+  scene.write("a", { kind: KIND.dir });
+  scene.write("a/f");
+  scene.reporter.take({ kind: "dirty", names: [{ path: p("a/f"), bits: DIRTY.created }] });
+  scene.reporter.barrier(1);
+  scene.rename("a", "b");
+  scene.reporter.pump();
+  scene.rename("b", "slow");
+  await scene.settle();
+  await scene.clock.advance(100);
+  assert(!scene.said().includes("barrier"));
+  scene.slow.resolve();
+  await scene.clock.advance(100);
+  const said = scene.said().join("; ");
+  assert(/present slow\/f.*; barrier$/.test(said), said);
+});
+
+Deno.test("Reporter looks again, before a barrier, at what was open for writing", async () => {
+  const scene = new Scene();
+  scene.busy.add(p("f"));
+  scene.write("f");
+  await scene.dirty("f", DIRTY.closed);
+  assertEquals(scene.said(), ["busy f"]);
+  scene.busy.clear();
+  scene.reporter.barrier(1);
+  await scene.settle();
+  assertEquals(scene.said(), ["present f", "barrier"]);
+});
+
 const NAMES = Array.from({ length: 300 }, (_, i) => p(`a/${i}`));
 
 Deno.test("Reporter tells what it saw under a new name after the rename that gave it", async () => {

@@ -71,6 +71,14 @@ interface Waiting {
   readonly isBundled: boolean;
 }
 
+/** Looks at a path that are in flight. */
+interface Flight {
+  again: number;
+  readonly bits: number;
+  readonly isBundled: boolean;
+  readonly looks: number;
+}
+
 /** The last report of a path, and how many came before it without a pause. */
 interface Heat {
   readonly atMs: number;
@@ -93,7 +101,7 @@ export class Settle {
   readonly #ready = new Map<RelPath, { bits: number; isBundled: boolean }>();
   readonly #waiting = new Map<RelPath, Waiting>();
   /** Looks in flight, with what happened since they began. */
-  readonly #flying = new Map<RelPath, { again: number; readonly bits: number; readonly isBundled: boolean }>();
+  readonly #flying = new Map<RelPath, Flight>();
   /** Paths that psync itself changes now: how many commits, and what happened meanwhile. */
   readonly #held = new Map<RelPath, { count: number; bits: number }>();
   readonly #heat = new Map<RelPath, Heat>();
@@ -143,6 +151,11 @@ export class Settle {
   /** Notes that somebody who asked found a writer. */
   noteBusy(path: RelPath): void {
     if (!this.#busy.has(path) && !this.#flying.has(path)) this.#setBusy(path);
+  }
+
+  /** Has every path looked at again that a writer had open at the last look. */
+  markBusy(): void {
+    for (const path of this.#busy.keys()) this.mark(path, DIRTY.attrib);
   }
 
   /** Ends the look at a path that is shown as it grows: a writer has it open still. */
@@ -263,9 +276,16 @@ export class Settle {
     out.push(this.#fly({ path, bits: found.bits, isBundled: found.isBundled }));
   }
 
-  #fly(due: Due): Due {
-    const { path } = due;
-    this.#flying.set(path, { again: 0, bits: due.bits, isBundled: due.isBundled });
+  /** Notes a look that begins now: what happened since another one began is seen by this one as well. */
+  #fly({ path, bits, isBundled }: Due): Due {
+    const other = this.#flying.get(path);
+    const due = { path, bits: bits | (other?.again ?? 0), isBundled };
+    this.#flying.set(path, {
+      again: 0,
+      bits: due.bits | (other?.bits ?? 0),
+      isBundled: isBundled || (other?.isBundled ?? false),
+      looks: (other?.looks ?? 0) + 1,
+    });
     this.noteLooks([path]);
     return due;
   }
@@ -273,7 +293,8 @@ export class Settle {
   /** Ends the look at a path that was taken. */
   finish(path: RelPath, outcome: LookOutcome): void {
     const flying = this.#flying.get(path);
-    this.#flying.delete(path);
+    if (flying !== undefined && flying.looks > 1) this.#flying.set(path, { ...flying, looks: flying.looks - 1 });
+    else this.#flying.delete(path);
     // WHY: an object that is known under this name, untouched since, was surely seen under it.
     if (outcome === "same") this.#recent.delete(path);
     const busy = this.#busy.get(path);
@@ -282,7 +303,7 @@ export class Settle {
     // WHY: a writer that comes and goes shows another state each time.
     const isInARow = (flying?.isBundled ?? false) || (busy?.isAgain ?? false);
     if (outcome === "reported") this.#heatUp(path, isInARow);
-    if (flying !== undefined && flying.again !== 0) this.mark(path, flying.again);
+    if (flying !== undefined && flying.again !== 0 && !this.#flying.has(path)) this.mark(path, flying.again);
   }
 
   #endBusy(path: RelPath, busy: Busy): void {

@@ -155,6 +155,19 @@ Deno.test("Settle looks again after a look during which something happened", () 
   assertEquals(taken(), [FILE]);
 });
 
+Deno.test("Settle gives a look that begins beside another what happened since that began", () => {
+  const { settle, taken, finish } = setUp();
+  settle.mark(FILE, DIRTY.moved);
+  assertEquals(taken(), [FILE]);
+  settle.mark(FILE, DIRTY.dir | DIRTY.newDir);
+  assertEquals(settle.takeNow(FILE)?.bits, DIRTY.dir | DIRTY.newDir | DIRTY.attrib);
+  settle.mark(FILE, DIRTY.closed);
+  finish("reported");
+  assertEquals([settle.isPending(FILE), taken()], [true, []]);
+  finish("reported");
+  assertEquals(taken(), [FILE]);
+});
+
 Deno.test("Settle gives directories before what is in them, even those that would wait", async () => {
   const { settle, clock, finish } = setUp();
   const dir = p("dir");
