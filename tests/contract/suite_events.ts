@@ -8,6 +8,7 @@ import { ABSENT, contentOf, dirEntry, p, putFile, type RegisterTest, World } fro
 
 /** Registers the tests of events. */
 export function eventsSuite(test: RegisterTest): void {
+  barrierSuite(test);
   userSuite(test);
   writerSuite(test);
   treeSuite(test);
@@ -15,7 +16,7 @@ export function eventsSuite(test: RegisterTest): void {
   rootSuite(test);
 }
 
-function userSuite(test: RegisterTest): void {
+function barrierSuite(test: RegisterTest): void {
   test("events report a barrier behind all that happened before it", async (open) => {
     await using world = await World.open(open);
     await world.tree.sh(
@@ -50,7 +51,9 @@ function userSuite(test: RegisterTest): void {
     await world.endpoint.barrier(1);
     await world.log.sawEvent("barrier");
   });
+}
 
+function userSuite(test: RegisterTest): void {
   test("events report a file that is created, changed and deleted", async (open) => {
     await using world = await World.open(open);
     await world.tree.write("f", "one");
