@@ -35,7 +35,8 @@ struct request {
   uint8_t type;
   uint32_t id;
   union {
-    struct bytes text; /* A_OPEN: root, A_RELEASE: batch, A_SWEEP: label */
+    struct bytes text; /* A_RELEASE: batch, A_SWEEP: label */
+    struct open_request open;
     uint8_t flags; /* A_SYNC */
     uint64_t needed; /* A_STATFS */
     struct own_marks marks;
@@ -61,7 +62,7 @@ static bool parse(struct request *q) {
   q->type = get_u8(&r);
   q->id = get_u32(&r);
   switch (q->type) {
-    case A_OPEN: return parse_text(&r, &q->body.text);
+    case A_OPEN: return open_parse(&r, &q->body.open);
     case A_ADOPT: return own_parse_marks(&r, &q->body.marks);
     case A_LOOK: return look_parse(&r, &q->body.look);
     case A_COMMIT: return commit_parse(&r, &q->body.commit);
@@ -124,7 +125,7 @@ static uint8_t answer_type(uint8_t request) {
 static void serve(struct request *q, struct buf *answer) {
   struct replica *r = &q->apply->replica;
   switch (q->type) {
-    case A_OPEN: replica_open(r, q->body.text, answer); break;
+    case A_OPEN: replica_open(r, &q->body.open, answer); break;
     case A_ADOPT: write_done(answer, own_adopt(r, &q->body.marks)); break;
     case A_UNLOCK: write_done(answer, own_unlock(r)); break;
     case A_LOOK: look_run(r, &q->body.look, answer); break;

@@ -231,11 +231,19 @@ static void forget_root(struct replica *r) {
   r->is_adopted = false;
 }
 
-void replica_open(struct replica *r, struct bytes root, struct buf *answer) {
+bool open_parse(struct reader *r, struct open_request *request) {
+  *request = (struct open_request){.root = get_bytes16(r)};
+  uint8_t flags = get_u8(r);
+  request->follows = flags & OPEN_FOLLOW;
+  return !r->bad && r->at == r->end && !(flags & ~OPEN_FOLLOW);
+}
+
+void replica_open(struct replica *r, const struct open_request *request, struct buf *answer) {
   struct opened o = {.root = -1, .own = -1};
   pthread_mutex_lock(&r->lock);
   forget_root(r);
-  int err = open_root(r, root, &o);
+  int err = open_root(r, request->root, &o);
+  r->follows = request->follows;
   if (!err) r->path = o.path;
   buf_u32(answer, FORMAT_VERSION);
   buf_u32(answer, (uint32_t)err);

@@ -41,7 +41,8 @@ static enum status read_live(const struct site *site, struct live *live, const s
 static enum status pack_place(const struct site *site, const struct place *place, const struct info *expected,
                               struct buf *contents) {
   struct live live;
-  if (live_open(place, site->replica->info.mount_id, &live) < 0) return errno == ENOENT ? ST_STALE : ST_FAILED;
+  if (live_open_source(place, site->replica->info.mount_id, site->replica->follows, &live) < 0)
+    return errno == ENOENT ? ST_STALE : ST_FAILED;
   enum status status = ST_STALE;
   if (live.info.kind == KIND_FILE && info_same_stamp(&live.info, expected)) {
     if (live_lease(&live) < 0) status = errno == EBUSY ? ST_BUSY : ST_FAILED;

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "follow.h"
 #include "look.h"
 #include "partial.h"
 #include "trash.h"
@@ -25,6 +26,7 @@ struct holding { /* one supplied file, or one basis link */
   uint32_t id;
   int fd;           /* O_RDONLY of a supplied file; -1: a basis link */
   struct info info; /* when it was opened or linked */
+  struct info link; /* supplied: of the link that led to it (follow.h); KIND_NONE: none did */
   struct buf path;  /* of the live file, for a basis */
   bool is_growing;  /* supplied: only its first info.size bytes count */
   uint8_t digest[SHA256_SIZE]; /* of those */
@@ -132,13 +134,13 @@ static bool has_grown(const struct info *before, const struct info *now) {
   return info_same_object(before, now) && now->size >= before->size;
 }
 
-/* Opens the file of an entry and compares it under the lease. DONE: `live` and `place` are open. */
-static struct result open_expected(const struct site *site, const struct supply_entry *e, struct place *place,
-                                   struct live *live) {
+/* Opens the file of an entry, through a link where `follows`, and compares it under the lease. DONE: `live` and `place` are open. */
+static struct result open_expected(const struct site *site, const struct supply_entry *e, bool follows,
+                                   struct place *place, struct live *live) {
   if (!path_is_valid(e->path, false) || !e->path.len) return result_of(e->id, ST_REFUSED, EINVAL);
   if (place_open(site->root, e->path, place) < 0) return result_of(e->id, place_status(errno), errno);
   struct result result = result_of(e->id, ST_DONE, 0);
-  if (live_open(place, site->replica->info.mount_id, live) < 0) {
+  if (live_open_source(place, site->replica->info.mount_id, follows, live) < 0) {
     result = result_of(e->id, errno == ENOENT ? ST_STALE : errno == EXDEV ? ST_MOUNT : ST_FAILED, errno);
   } else if (live->info.kind != KIND_FILE) {
     result.status = ST_STALE;
@@ -160,7 +162,7 @@ static struct result open_expected(const struct site *site, const struct supply_
 static struct result supply_one(const struct site *site, int dir, const char *batch, const struct supply_entry *e) {
   struct place place = {.dir = -1, .borrowed = true};
   struct live live = {.object = -1, .fd = -1};
-  struct result result = open_expected(site, e, &place, &live);
+  struct result result = open_expected(site, e, site->replica->follows, &place, &live);
   if (result.status != ST_DONE) return result;
   char name[16], target[64];
   snprintf(name, sizeof name, "%u", e->id);
@@ -172,7 +174,8 @@ static struct result supply_one(const struct site *site, int dir, const char *ba
   } else {
     if (live_is_leased(&live)) lease_drop(live.fd);
     result.info = live.info;
-    struct holding holding = {.id = e->id, .fd = live.fd, .info = live.info, .is_growing = e->is_growing};
+    struct holding holding = {
+        .id = e->id, .fd = live.fd, .info = live.info, .link = live.link, .is_growing = e->is_growing};
     if (e->is_growing) {
       holding.info = e->expected.info;
       memcpy(holding.digest, e->digest, SHA256_SIZE);
@@ -211,7 +214,7 @@ static struct result link_basis(const struct site *site, int dir, const char *ba
 static struct result prepare_one(const struct site *site, int dir, const char *batch, const struct supply_entry *e) {
   struct place place = {.dir = -1, .borrowed = true};
   struct live live = {.object = -1, .fd = -1};
-  struct result result = open_expected(site, e, &place, &live);
+  struct result result = open_expected(site, e, false, &place, &live);
   /* WHY not both: rsync takes one basis, and what was sent of an edit is less than all the rest. */
   if (result.status == ST_DONE) partial_drop(site, e->id);
   else partial_give(site, batch, e->id);
@@ -259,12 +262,19 @@ void supply_prepare(struct replica *r, const struct supply_request *q, struct bu
   run_each(r, q, answer, false);
 }
 
+/* What is known of a supplied file now. Returns 0 or -1 with errno. */
+static int held_info(const struct holding *h, struct info *info) {
+  if (info_at(h->fd, "", info) < 0) return -1;
+  if (h->link.kind == KIND_LINK) follow_mark(&h->link, info);
+  return 0;
+}
+
 /* The second read of a file that grows: whether its first bytes are still what they were. */
 static struct result release_growing(struct holding *h) {
   struct result result = result_of(h->id, ST_STALE, 0);
   uint8_t digest[SHA256_SIZE];
   uint64_t size;
-  if (look_hash(h->fd, h->info.size, digest, &size) < 0 || info_at(h->fd, "", &result.info) < 0)
+  if (look_hash(h->fd, h->info.size, digest, &size) < 0 || held_info(h, &result.info) < 0)
     result = result_of(h->id, ST_FAILED, errno);
   else if (size == h->info.size && !memcmp(digest, h->digest, SHA256_SIZE) && has_grown(&h->info, &result.info))
     result.status = ST_DONE;
@@ -278,7 +288,7 @@ static struct result release_supplied(struct holding *h) {
   if (h->is_growing) return release_growing(h);
   struct result result = result_of(h->id, ST_DONE, 0);
   enum lease lease = lease_take(h->fd);
-  if (info_at(h->fd, "", &result.info) < 0) result = result_of(h->id, ST_FAILED, errno);
+  if (held_info(h, &result.info) < 0) result = result_of(h->id, ST_FAILED, errno);
   else if (lease == LEASE_BUSY) result.status = ST_BUSY;
   else if (!info_same_stamp(&h->info, &result.info)) result.status = ST_STALE;
   close_fd(h->fd);
@@ -294,7 +304,7 @@ static struct result release_basis(const struct site *site, int dir, const struc
   entry.expected = (struct expected){.kind = KIND_FILE, .info = h->info};
   struct place place = {.dir = -1, .borrowed = true};
   struct live live = {.object = -1, .fd = -1};
-  struct result result = open_expected(site, &entry, &place, &live);
+  struct result result = open_expected(site, &entry, false, &place, &live);
   bool unlinked = unlinkat(dir, name, 0) == 0;
   if (result.status != ST_DONE) return result;
   struct info before = live.info;

@@ -30,7 +30,7 @@
 #ifndef PSYNC_FORMAT_H
 #define PSYNC_FORMAT_H
 
-#define FORMAT_VERSION 2
+#define FORMAT_VERSION 3
 #define RECORD_MAX (16u << 20)
 #define STAT_SIZE 64
 
@@ -41,10 +41,15 @@ enum kind {
 
 #define STAT_MOUNT 1 /* a mount point: its mount id is not the root's */
 
+/* Of W_OPEN and A_OPEN: a link that leads to a regular file is listed, looked at, packed and supplied as
+ * that file, wherever it lies: KIND_FILE, with a btime below 0 that is made of the link's identity and
+ * the file's. Nothing else follows links: to every change it is a link still. */
+#define OPEN_FOLLOW 1
+
 /* ---- psync-native watch: requests ------------------------------------------------------------ */
 
 /* First record. body: bytes16 root (absolute, canonical), u32 max_watches (0: the kernel's limit
- * alone; for tests). Answered by W_READY. */
+ * alone; for tests), u8 flags OPEN_*. Answered by W_READY. */
 #define W_OPEN 0x01
 /* Adds a watch to each directory, then lists it. body: u32 count, count * path.
  * Answered by one or more W_LISTING for each path, in order. */
@@ -110,7 +115,7 @@ enum kind {
 /* ---- psync-native apply: requests ---------------------------------------------------------------- */
 
 /* First record, answered by A_READY. body: bytes16 root as given (absolute or relative to the
- * working directory). Opens it, resolves it, probes the file system. Changes nothing. */
+ * working directory), u8 flags OPEN_*. Opens it, resolves it, probes the file system. Changes nothing. */
 #define A_OPEN 0x10
 /* Adopts: makes .psync (0700) and what is below it, writes .gitignore, the marks `pair` and `lock`
  * (each: aside, fsync, rename). body: bytes32 pair, bytes32 lock, u8 has_old, bytes32 old_lock.

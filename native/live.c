@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "follow.h"
 #include "site.h"
 
 #define QUIET_NS 2000000000LL
@@ -28,6 +29,31 @@ int live_open(const struct place *place, uint64_t mount_id, struct live *live) {
     errno = EXDEV;
   }
   close_fd(object);
+  return -1;
+}
+
+/* Holds the regular file to which the held link leads in place of it, if it leads to one. Returns 0 or -1
+ * with errno. */
+static int follow(const struct place *place, struct live *live) {
+  char *target;
+  struct info link = live->info;
+  if (link.kind != KIND_LINK) return 0;
+  ssize_t len = live_target(live, &target);
+  if (len < 0) return -1;
+  target[len] = 0;
+  int fd = follow_open(place->dir, target, &live->info);
+  free(target);
+  if (fd < 0) return fd == FOLLOW_FAILED ? -1 : 0;
+  close_fd(live->object);
+  live->object = fd;
+  live->link = link;
+  return 0;
+}
+
+int live_open_source(const struct place *place, uint64_t mount_id, bool follows, struct live *live) {
+  if (live_open(place, mount_id, live) < 0) return -1;
+  if (!follows || follow(place, live) == 0) return 0;
+  live_close(live);
   return -1;
 }
 
@@ -51,7 +77,11 @@ bool live_is_quiet(const struct live *live) {
 
 bool live_is_intact(const struct live *live) { return !live_is_leased(live) || lease_holds(live->fd); }
 
-int live_refresh(struct live *live) { return info_at(live->object, "", &live->info); }
+int live_refresh(struct live *live) {
+  if (info_at(live->object, "", &live->info) < 0) return -1;
+  if (live->link.kind == KIND_LINK) follow_mark(&live->link, &live->info);
+  return 0;
+}
 
 void live_close(struct live *live) {
   close_fd(live->fd);

@@ -23,11 +23,14 @@ struct live {
   int fd;           /* O_RDONLY, of files after live_lease; -1: not opened */
   enum lease lease; /* on fd */
   struct info info; /* of `object`, when it was last looked at */
+  struct info link; /* of the link that led to `object` (follow.h); KIND_NONE: none did */
 };
 
 /* Opens what the place names, with O_PATH, and looks at it. Returns 0 or -1 with errno
  * (EXDEV: a mount point). Nothing is opened for reading. */
 int live_open(const struct place *place, uint64_t mount_id, struct live *live);
+/* The same for what is to be read and not changed: where `follows`, a link to a regular file is followed. */
+int live_open_source(const struct place *place, uint64_t mount_id, bool follows, struct live *live);
 /* Of a regular file: opens it and takes the lease, then looks again. Returns 0 or -1 with errno;
  * EBUSY: a writer has it. Where it may not be read or leased it goes on without. */
 int live_lease(struct live *live);

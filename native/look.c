@@ -204,7 +204,7 @@ static void look_once(const struct site *site, const struct place *place, const 
   struct live live;
   looked_clear(l);
   if (request->stamp_only && look_stamp(site, place, l)) return;
-  if (live_open(place, site->replica->info.mount_id, &live) < 0) {
+  if (live_open_source(place, site->replica->info.mount_id, site->replica->follows, &live) < 0) {
     looked_fail(l, errno);
     if (errno == ENOENT) l->status = ST_ABSENT;
     if (errno == EXDEV) l->status = ST_MOUNT;

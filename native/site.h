@@ -45,6 +45,7 @@ struct replica {
   struct info info;  /* of the root at A_OPEN */
   uint64_t device, fs_id, fs_type;
   bool is_root_user; /* euid 0 */
+  bool follows;      /* what is read is read through links (follow.h) */
   bool has_fine_time; /* no two changes get the same ctime (kernel 6.13, and the file system) */
   bool syncfs_reports; /* kernel 5.8: syncfs returns write errors */
   uint32_t life;     /* random; in names that this process gives */

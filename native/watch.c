@@ -169,12 +169,15 @@ static int try_open(struct watch *w, struct info *info, struct statfs *fs) {
 static void on_open(struct watch *w, uint32_t id, struct reader *r) {
   struct bytes root = get_bytes16(r);
   uint32_t max_watches = get_u32(r);
+  uint8_t flags = get_u8(r);
   check_end(r);
   if (w->root_path || !root.len || root.data[0] != '/' || memchr(root.data, 0, root.len)) die_malformed();
+  if (flags & ~OPEN_FOLLOW) die_malformed();
   w->root_path = must_alloc(root.len + 1);
   memcpy(w->root_path, root.data, root.len);
   w->root_path[root.len] = 0;
   w->max_watches = max_watches;
+  w->follows = flags & OPEN_FOLLOW;
   struct info info = {0};
   struct statfs fs = {0};
   int err = try_open(w, &info, &fs);

@@ -40,6 +40,7 @@ struct watch {
   struct buf seen_mounts;  /* mount points that were listed in this batch: bytes16 each */
   uint8_t *dents;          /* what getdents64 read last */
   uint32_t max_watches;    /* 0: as many as the kernel allows */
+  bool follows;            /* links to regular files are listed as files (follow.h) */
   pthread_t drainer;       /* runs from W_OPEN on */
   int kick_fd;             /* eventfd: wakes the drain thread */
   int wake_fd;             /* eventfd: wakes the main thread */

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "follow.h"
 #include "open.h"
 #include "watch_event.h"
 
@@ -300,8 +301,13 @@ static bool put_entry(struct watch *w, const struct listing *l, const struct ent
     if (errno == ENOENT) return false;
     info = (struct info){.kind = KIND_NONE};
   }
-  if (info.kind == KIND_LINK) len = readlinkat(l->fd, name, target, sizeof target);
+  if (info.kind == KIND_LINK) len = readlinkat(l->fd, name, target, sizeof target - 1);
   if (len < 0 && (errno == ENOENT || errno == EINVAL)) return false; /* gone, or no link any more: an event follows */
+  if (len > 0 && w->follows) {
+    target[len] = 0;
+    if (follow_stat(l->fd, target, &info) < 0) info = (struct info){.kind = KIND_NONE};
+    if (info.kind != KIND_LINK) len = 0;
+  }
   if (len < 0) info = (struct info){.kind = KIND_NONE};
   if (info.kind != KIND_NONE && info.mount_id != w->root.mount_id) {
     info.flags |= STAT_MOUNT;

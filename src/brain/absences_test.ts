@@ -14,7 +14,7 @@ interface Made extends PairParts {
 /** Knows `d` with `count` files, and `other`; what scans say of renames comes in `whileQuiet`. */
 function make(count: number, given: { run?: number; force?: boolean; whileQuiet?: (made: Made) => void } = {}): Made {
   const { run = 1, force = false } = given;
-  const parts = pairParts({ settings: { force, skipInitialSync: false, run } });
+  const parts = pairParts({ settings: { force, skipInitialSync: false, followsLinks: false, run } });
   const { archive, context } = parts;
   archive.transact(() => {
     archive.put(at("d"), row(dir()));

@@ -71,6 +71,8 @@ export interface PairContext {
 export interface PairSettings {
   readonly force: boolean;
   readonly skipInitialSync: boolean;
+  /** Whether the left shows links as the files that they lead to (core/one_way.ts). */
+  readonly followsLinks: boolean;
   /** A number for this run of psync: a hold of this run is not released by it. */
   readonly run: number;
 }

@@ -25,7 +25,7 @@ import { causeOf } from "./cause.ts";
 import { countChanges } from "./count_changes.ts";
 import { displaceDirectory } from "./displace.ts";
 import { isNeeded, reviveParents } from "./revive.ts";
-import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
+import { BUSY_LIMIT_MS, FAILED_LIMIT_MS, isLasting } from "./retry.ts";
 import { expectedAt, taskConflict, transitionOf } from "./step_transition.ts";
 import { isAsArchived } from "./view.ts";
 import { blockedProblem, hasRecordedParent, lookAtParent, Task } from "./task.ts";
@@ -153,10 +153,11 @@ export class Dispatcher {
   }
 
   #planContext(): PlanContext {
-    const { archive, ignore, offsetNs } = this.#context;
+    const { archive, ignore, offsetNs, settings } = this.#context;
     return {
       archive,
       offsetNs,
+      followsLinks: settings.followsLinks,
       isAfterCrash: this.#context.recovery.crashed.size > 0,
       isIgnored: (path) => ignore.dependsOnPlace && ignore.isIgnoredDeep(path, null),
       winner: (path) => this.#context.recovery.winners.get(path) ?? null,
@@ -283,7 +284,7 @@ export class Dispatcher {
     const problem = blockedProblem(news.path, side, sighting.observation);
     // A file that is simply being written is busy for a moment: only one that stays so is listed.
     if (problem.reason !== "busy" || retry.isTiredOf(news.path)) status.problem(problem);
-    if (problem.reason === "special" || problem.reason === "mount") return;
+    if (isLasting(problem.reason)) return;
     retry.later(news.path, problem.reason === "busy" ? BUSY_LIMIT_MS : FAILED_LIMIT_MS);
   }
 

@@ -10,9 +10,11 @@ import { copyArchive, openArchive } from "../archive/archive.ts";
 import { archivePath, findPair } from "../archive/pair_store.ts";
 import type { Archive, ArchiveRow } from "../core/archive.ts";
 import type { Listing } from "../core/endpoint.ts";
+import { isFollowed } from "../core/entry.ts";
 import { compileIgnore, type Ignore } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
 import { type RelPath, ROOT } from "../core/path.ts";
+import { reconcileOneWay } from "../core/one_way.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import { type Decision, reconcile } from "../core/reconcile.ts";
 import type { Sides } from "./context.ts";
@@ -150,7 +152,9 @@ class DryRun {
     const left = seen.left === null ? null : sighting(seen.left);
     const right = seen.right === null ? null : sighting(seen.right);
     const views = { left: viewOf(row, "left", left), right: viewOf(row, "right", right) };
-    const decision = reconcile({ base: row, ...views, later: laterSide(left, right, 0n) });
+    const input = { base: row, ...views, later: laterSide(left, right, 0n) };
+    const decision = this.#settings.rsync.followsLinks ? reconcileOneWay(input) : reconcile(input);
+    if (decision.kind === "refused") return await this.#leaveOneWay(path);
     if (decision.kind === "compare") return await this.#compare(path, row, seen, decision.sides);
     await this.#print(path, row, decision);
   }
@@ -173,6 +177,10 @@ class DryRun {
     const reason = seen.kind === "blocked" ? seen.reason : "busy";
     const detail = seen.kind === "blocked" ? seen.detail : "somebody writes to the file";
     await this.#report.plan({ kind: "leave", path, problem: { path, side, reason, detail } });
+  }
+
+  async #leaveOneWay(path: RelPath): Promise<void> {
+    await this.#report.plan({ kind: "leave", path, problem: { path, side: "left", reason: "one-way", detail: "" } });
   }
 
   async #print(path: RelPath, row: ArchiveRow | null, decision: Decision): Promise<void> {
@@ -199,7 +207,10 @@ class DryRun {
     const isHeld = held || mustHold(missing.length, this.#archive.count());
     for (const { side, path, row } of missing) {
       const target = otherSide(side);
-      if (isHeld) await this.#report.plan({ kind: "hold", target, path });
+      const isOneWay = this.#settings.rsync.followsLinks && target === "left" &&
+        (row.entry.kind === "link" || isFollowed(row.left));
+      if (isOneWay) await this.#leaveOneWay(path);
+      else if (isHeld) await this.#report.plan({ kind: "hold", target, path });
       else await this.#report.plan({ kind: "remove", target, path, entryKind: row.entry.kind, sizeBytes: null });
     }
   }

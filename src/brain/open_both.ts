@@ -66,7 +66,12 @@ export async function openEndpoints(
   );
   reaching?.catch(() => {}); // told when it is waited for
   const left = stack.use(
-    await openLocal(settings, context, { root: settings.left, rules: settings.rules, maxWatches })
+    await openLocal(settings, context, {
+      root: settings.left,
+      rules: settings.rules,
+      maxWatches,
+      followLinks: settings.rsync.followsLinks,
+    })
       .catch((error) => giveUp(error, reaching, given)),
   );
   const right = stack.use(
@@ -105,13 +110,14 @@ function rightRules({ rules, translate }: SessionSettings): PathRules {
 async function openLocal(
   settings: SessionSettings,
   context: SessionContext,
-  { root, rules, maxWatches = 0 }: EndpointOptions,
+  { root, rules, maxWatches = 0, followLinks = false }: EndpointOptions & { readonly followLinks?: boolean },
 ): Promise<LocalEndpoint> {
   const absolute = root.startsWith("/") ? root : `${settings.cwd}/${root}`;
   return await LocalEndpoint.open({
     root: absolute,
     rules,
     maxWatches,
+    followLinks,
     nativePath: context.self.nativePath,
     build: context.self.hash,
     clock: context.clock,

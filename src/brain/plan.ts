@@ -9,6 +9,7 @@
 import type { ArchiveRow } from "../core/archive.ts";
 import type { FileEntry } from "../core/entry.ts";
 import type { RelPath } from "../core/path.ts";
+import { reconcileOneWay } from "../core/one_way.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import { type Decision, reconcile, type View } from "../core/reconcile.ts";
 import { INLINE_LIMIT_BYTES, type WantedLook } from "./fetch.ts";
@@ -48,6 +49,8 @@ export interface PlanContext extends MoveContext {
   readonly winner: (path: RelPath) => Side | null;
   /** Whether a side crashed before this scan: there size and mtime prove no content. */
   readonly isAfterCrash: boolean;
+  /** Whether the left shows links as the files that they lead to (core/one_way.ts). */
+  readonly followsLinks: boolean;
   /** Whether something new is known below a directory. */
   readonly hasLifeBelow: (dir: News) => boolean;
 }
@@ -73,8 +76,9 @@ export function planPath(news: News, context: PlanContext, options: { readonly m
   if (blocked !== undefined) return { kind: "blocked", side: blocked, sighting: news[blocked]! };
   const later = context.winner(news.path) ?? laterSide(news.left, news.right, context.offsetNs);
   const isNeeded = row?.entry.kind === "dir" && isOneSided(views) && context.hasLifeBelow(news);
-  const decision = reconcile({ base: row, left: views.left, right: views.right, later, isNeeded });
-  return planDecision(decision, { news, row, views });
+  const input = { base: row, left: views.left, right: views.right, later, isNeeded };
+  const decision = context.followsLinks ? reconcileOneWay(input) : reconcile(input);
+  return decision.kind === "refused" ? oneWay(news) : planDecision(decision, { news, row, views });
 }
 
 /** Two files that would be taken for equal by size and mtime. */
@@ -99,6 +103,14 @@ function isLeftToParent(news: News, row: ArchiveRow | null): boolean {
 function isQuiet(news: News, row: ArchiveRow | null, side: Side): boolean {
   const kind = viewOf(row, side, news[side]).kind;
   return kind === "unchanged" || kind === "absent";
+}
+
+/** What would change a link of the left that is shown as a file is listed, until the left changes. */
+function oneWay({ path, left }: News): Plan {
+  const began = left?.observation.began ?? 0;
+  const observation = { kind: "blocked", path, began, reason: "one-way", detail: "" } as const;
+  const sighting = { observation, order: 0, isLive: false, isListed: false, atMs: 0 };
+  return { kind: "blocked", side: "left", sighting };
 }
 
 /** Whether one side shows nothing. */

@@ -20,6 +20,7 @@ function context(rows: Readonly<Record<string, ArchiveRow>>, given: Partial<Plan
     isIgnored: () => false,
     winner: () => null,
     isAfterCrash: false,
+    followsLinks: false,
     hasLifeBelow: () => false,
     ...given,
   };

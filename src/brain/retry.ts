@@ -7,6 +7,7 @@
 import type { Clock, Timer } from "../base/clock.ts";
 import type { Move } from "../core/endpoint.ts";
 import { rebase, type RelPath } from "../core/path.ts";
+import type { ProblemReason } from "../core/problem.ts";
 import { Attempts } from "./attempts.ts";
 import { PathTree } from "./path_tree.ts";
 
@@ -164,4 +165,9 @@ export class RetryList implements Disposable {
     this.#arm(nextMs);
     if (due.length > 0) this.#onDue(due);
   }
+}
+
+/** Whether what is blocked for this reason stays so until somebody changes it: no time mends it. */
+export function isLasting(reason: ProblemReason): boolean {
+  return reason === "special" || reason === "mount" || reason === "one-way";
 }

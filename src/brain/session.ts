@@ -278,6 +278,7 @@ class Session {
       offsetNs: offsetNs(opened, clock.wallMs()),
       settings: {
         force: this.#settings.force,
+        followsLinks: this.#settings.rsync.followsLinks,
         // What differs after a lost link was changed since the first sync.
         skipInitialSync: this.#settings.skipInitialSync && !this.#isFirstDone,
         run: joined.run,

@@ -25,8 +25,13 @@ export interface SessionSettings {
   readonly banned: readonly string[];
   /** The hours of the day, 0 to 23, at which everything is compared. */
   readonly fullSync: readonly number[];
-  /** Options that every rsync gets. */
-  readonly rsync: { readonly options: readonly string[]; readonly bytesPerSecond: number | null };
+  readonly rsync: {
+    /** Options that every rsync gets. */
+    readonly options: readonly string[];
+    readonly bytesPerSecond: number | null;
+    /** Whether a link on the left is sent as the regular file that it leads to. */
+    readonly followsLinks: boolean;
+  };
   readonly dryRun: boolean;
   readonly syncOnly: boolean;
   readonly skipInitialSync: boolean;

@@ -88,7 +88,7 @@ const ACCEPTED: readonly (readonly [string, Command])[] = [
   ["--rsync-excludes *.o --rsync-excludes=x/ /a /b", session({ rules: { ...RULES, rsyncExcludes: ["*.o", "x/"] } })],
   [
     "-x -z -x --bwlimit=2M /a /b",
-    session({ rsync: { options: ["--compress", "--bwlimit=2M"], bytesPerSecond: 2 << 20 } }),
+    session({ rsync: { options: ["--compress", "--bwlimit=2M"], bytesPerSecond: 2 << 20, followsLinks: false } }),
   ],
   ["-T A:B /a /b", session({ translate: [{ left: "A", right: "B" }] })],
   ["-b win -b excel --full-sync 13,1 /a /b", session({ banned: ["win", "excel"], fullSync: [1, 13] })],

@@ -129,7 +129,7 @@ and messages have the left's names. May be repeated.`,
     extra: multiple(option("-x", "--extra", string({ metavar: "OPTION" }), {
       errors: sayings("--extra", "OPTION"),
       description: message`An option for every rsync, such as --bwlimit=2M or --compress; only what changes how bytes \
-travel is taken. May be repeated.`,
+travel is taken, and -L: a link on the left to a regular file is that file on the right. May be repeated.`,
     })),
     banned: multiple(option("-b", "--banned", string({ metavar: "PROGRAM" }), {
       errors: sayings("--banned", "PROGRAM"),

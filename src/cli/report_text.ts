@@ -188,11 +188,19 @@ export const REASON: Readonly<Record<ProblemReason, string>> = {
   io: "the disk or the system failed; psync tries again",
   skipped: "it differs and is left alone until one side changes it (-k)",
   excluded: "something that is excluded took its place there",
+  "one-way": "-L sends links from left to right only, and what differs here would change one; the left stays as it is",
   translated: "-T gives this name to another path",
 };
 
 /** Reasons to which a detail adds nothing. */
-const SAYS_ALL: ReadonlySet<ProblemReason> = new Set(["busy", "skipped", "not-empty", "excluded", "translated"]);
+const SAYS_ALL: ReadonlySet<ProblemReason> = new Set([
+  "busy",
+  "skipped",
+  "not-empty",
+  "excluded",
+  "one-way",
+  "translated",
+]);
 
 /** One path that is not synchronised. */
 export function problemLine(problem: Problem): string {

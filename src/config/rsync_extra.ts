@@ -15,14 +15,18 @@ export interface RsyncExtra {
   readonly options: readonly string[];
   /** Bytes a second over all that rsync moves; null: no limit. */
   readonly bytesPerSecond: number | null;
+  /** Whether `-L` was given. It is no rsync's: psync sends a link on the left as the file that it leads to. */
+  readonly followsLinks: boolean;
 }
 
 /** No option is added. */
-export const NO_EXTRA: RsyncExtra = { options: [], bytesPerSecond: null };
+export const NO_EXTRA: RsyncExtra = { options: [], bytesPerSecond: null, followsLinks: false };
 
 const NUMBER = /^\d{1,9}$/;
 const RATE = /^\d+(\.\d+)?([kmgtp](i?b)?|b)?$/i;
 const WORD = /^[\w.,-]+$/;
+
+const FOLLOW = "--copy-links";
 
 /** What may be added; a pattern for the value where there is one. */
 const ALLOWED: Readonly<Record<string, RegExp | null>> = {
@@ -41,6 +45,7 @@ const ALLOWED: Readonly<Record<string, RegExp | null>> = {
   "--no-blocking-io": null,
   "--ipv4": null,
   "--ipv6": null,
+  [FOLLOW]: null,
 };
 
 /** Other spellings of what may be added. */
@@ -55,6 +60,7 @@ const SPELLINGS: Readonly<Record<string, string>> = {
   "-4": "--ipv4",
   "-6": "--ipv6",
   "--no-z": "--no-compress",
+  "-L": FOLLOW,
 };
 
 const REMOVES = "psync itself carries removals over, and keeps what it removes in the trash";
@@ -62,7 +68,7 @@ const IN_PLACE = "psync never lets a half file be seen: rsync writes aside, and 
 const RUNS = "psync itself says what is run, and where";
 const CHOOSES = "psync itself chooses what is sent; leave paths alone with --excludes or --rsync-excludes";
 const METADATA = "psync itself sets mode, time and owner when it swaps a file in";
-const LINKS = "psync keeps symbolic links as links, and rsync sees only regular files";
+const LINKS = "psync keeps symbolic links as links, but for -L, and rsync sees only regular files";
 const NAMES = "rsync sees numbers instead of names here, so it would do nothing";
 const SPEAKS = "nobody would see it; psync -d shows what happens";
 const KEEPS = "psync keeps what it replaces by itself (psync trash)";
@@ -87,7 +93,7 @@ const REFUSED: readonly (readonly [names: string, why: string])[] = [
   ["--chmod --chown --usermap --groupmap --numeric-ids --super --fake-super -O -J -U -N --omit-dir-times", METADATA],
   ["--omit-link-times --atimes --open-noatime --crtimes", METADATA],
   [
-    "-L -l -k -K --links --copy-links --copy-unsafe-links --safe-links --munge-links --copy-dirlinks --keep-dirlinks",
+    "-l -k -K --links --copy-unsafe-links --safe-links --munge-links --copy-dirlinks --keep-dirlinks",
     LINKS,
   ],
   ["-H --hard-links -D --devices --specials", LINKS],
@@ -102,9 +108,14 @@ const REFUSED: readonly (readonly [names: string, why: string])[] = [
  * @throws {UsageError} with the reason for an option that psync does not hand on.
  */
 export function parseRsyncExtra(values: readonly string[]): RsyncExtra {
-  const options = values.map(checkOption);
+  const given = values.map(checkOption);
+  const options = given.filter((option) => option !== FOLLOW);
   const limits = options.flatMap((option) => option.startsWith("--bwlimit=") ? [option.slice(10)] : []);
-  return { options, bytesPerSecond: limits.length === 0 ? null : bytesOf(limits.at(-1)!) };
+  return {
+    options,
+    bytesPerSecond: limits.length === 0 ? null : bytesOf(limits.at(-1)!),
+    followsLinks: options.length < given.length,
+  };
 }
 
 function checkOption(given: string): string {

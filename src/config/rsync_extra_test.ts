@@ -23,7 +23,9 @@ const REFUSED: readonly (readonly [given: string, why: string])[] = [
   ["--rsync-path=sudo rsync", "what is run"],
   ["--max-size=1G", "--excludes"],
   ["-a", "mode, time and owner"],
-  ["-L", "symbolic links"],
+  ["-l", "symbolic links"],
+  ["--copy-dirlinks", "symbolic links"],
+  ["--copy-links=1", "takes no value"],
   ["-v", "psync -d"],
   ["-b", "psync trash"],
   ["-zv", `write "-x -z"`],
@@ -56,4 +58,11 @@ Deno.test("parseRsyncExtra() knows the limit in bytes; the last one counts, and 
   assertEquals(limit("512b"), 512);
   assertEquals(limit("0"), null);
   assertEquals(limit(), null);
+});
+
+Deno.test("parseRsyncExtra() keeps -L for psync itself: no rsync gets it", () => {
+  for (const given of ["-L", "--copy-links"]) {
+    assertEquals(parseRsyncExtra([given, "-z"]), { options: ["--compress"], bytesPerSecond: null, followsLinks: true });
+  }
+  assertEquals(parseRsyncExtra(["-z"]).followsLinks, false);
 });

@@ -51,7 +51,7 @@ export type Entry = FileEntry | DirEntry | LinkEntry;
  */
 export interface Stamp {
   readonly inode: bigint;
-  /** Birth time, or 0n where the file system keeps none. */
+  /** Birth time, or 0n where the file system keeps none; below 0n: see `isFollowed`. */
   readonly birthNs: bigint;
   readonly sizeBytes: number;
   readonly mtimeNs: bigint;
@@ -69,6 +69,14 @@ export function growingStamp(stamp: Stamp): Stamp {
 /** Whether a stamp is one of a file that grows. */
 export function isGrowing(stamp: Stamp): boolean {
   return stamp.ctimeNs === 0n && stamp.sizeBytes >= 0;
+}
+
+/**
+ * Whether a stamp is one of a regular file that a symbolic link leads to, shown in the link's place (-L):
+ * its birth time, below zero, is made of both. There the replica is read only.
+ */
+export function isFollowed(stamp: Stamp): boolean {
+  return stamp.birthNs < 0n;
 }
 
 /** Whether two stamps of one replica prove that nothing happened; `kind` is that of the entry. */

@@ -29,6 +29,7 @@ export type ProblemReason =
   | "io" // EIO while writing, and what has no better name
   | "skipped" // differs, left alone by --skip-initial-sync
   | "excluded" // something excluded took the place of what was synchronised
+  | "one-way" // it would change a link on the left, and -L goes from left to right only
   | "translated"; // --translate gives its name to another path
 
 /** A path that waits, and why. */

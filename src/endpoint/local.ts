@@ -29,6 +29,7 @@ import {
 } from "../core/endpoint.ts";
 import { compileIgnore, type Ignore } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
+import { isRefused } from "../core/one_way.ts";
 import type { RelPath } from "../core/path.ts";
 import type { CommitBatch, Transition, TransitionResult } from "../core/transition.ts";
 import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
@@ -36,6 +37,7 @@ import { Applier, type RawDone } from "../replica/applier.ts";
 import { Batches } from "../replica/batches.ts";
 import { type Committed, Committer, statOfStamp, TrashLabels } from "../replica/committer.ts";
 import { Counter } from "../replica/counter.ts";
+import { FollowedLinks } from "../replica/followed_links.ts";
 import { errnoName } from "../replica/errno.ts";
 import { factsOf, rsyncVersion } from "../replica/facts.ts";
 import { hostCheckup, watchLimit } from "../replica/host_checkup.ts";
@@ -59,6 +61,11 @@ export interface LocalEndpointOptions extends EndpointOptions {
   readonly build?: string;
   /** As `setCompareOwners`, from the start; off by default. */
   readonly compareOwners?: boolean;
+  /**
+   * Whether a symbolic link to a regular file is shown as that file, wherever it lies, and is nobody's to
+   * change (core/one_way.ts); off by default. WHY here: no peer is ever to ask for it.
+   */
+  readonly followLinks?: boolean;
 }
 
 interface Parts {
@@ -78,6 +85,8 @@ interface Parts {
   readonly naming: OwnerNaming;
   readonly labels: TrashLabels;
   readonly trash: TrashCan;
+  /** Null where links are links. */
+  readonly followed: FollowedLinks | null;
 }
 
 const MAX_COUNT = BigInt(Number.MAX_SAFE_INTEGER);
@@ -99,18 +108,25 @@ export class LocalEndpoint implements Endpoint {
    */
   static async open(options: LocalEndpointOptions): Promise<LocalEndpoint> {
     const ignore = compileIgnore(options.rules);
-    const { nativePath, clock, root } = options;
+    const { nativePath, clock, root, followLinks = false } = options;
     // The applier may be lost before there is a reporter to be told.
     let onLost = (_error: PsyncError): void => {};
     const rsync = rsyncVersion();
-    const { applier, ready } = await Applier.open({ nativePath, root, clock, onLost: (error) => onLost(error) });
+    const { applier, ready } = await Applier.open({
+      nativePath,
+      root,
+      followLinks,
+      clock,
+      onLost: (error) => onLost(error),
+    });
     try {
       const counter = new Counter();
       const naming = new OwnerNaming(new Owners(), options.compareOwners ?? false);
       const known = new KnownStamps();
       const labels = new TrashLabels(clock);
-      const looker = new Looker({ applier, counter, naming });
+      const looker: Looker = new Looker({ applier, counter, naming, onSeen: (seen) => followed?.note(seen) });
       const reporter = new Reporter({ clock, looker, known, ignore });
+      const followed = followLinks ? new FollowedLinks({ clock, looker, reporter }) : null;
       onLost = (error) => reporter.end(error);
       const watcher = await Watcher.open({
         nativePath,
@@ -118,6 +134,7 @@ export class LocalEndpoint implements Endpoint {
         root: ready.root,
         identity: { inode: ready.stat.inode, mountId: ready.stat.mountId, device: ready.device },
         maxWatches: options.maxWatches ?? 0,
+        followLinks,
         onEvent: (event) => reporter.take(event),
         onIdle: () => reporter.pump(),
         onRestart: (why) => reporter.restart(why),
@@ -141,6 +158,7 @@ export class LocalEndpoint implements Endpoint {
         lister: new Lister({ watcher, looker, counter, naming, ignore }),
         committer: new Committer({ applier, counter, naming, labels }),
         batches: openBatches({ root: ready.root, applier, reporter, counter }),
+        followed,
       });
     } catch (error) {
       await applier[Symbol.asyncDispose]();
@@ -171,6 +189,8 @@ export class LocalEndpoint implements Endpoint {
   ): Promise<readonly Listing[]> {
     const listed = await orAborted(this.#parts.lister.list(dirs), options?.signal);
     for (const each of listed) this.#rememberSelf(each);
+    const { followed } = this.#parts;
+    for (const { listing } of listed) followed?.noteListing(listing);
     return listed.map(({ listing }) => listing);
   }
 
@@ -214,6 +234,18 @@ export class LocalEndpoint implements Endpoint {
   }
 
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
+    return this.#parts.followed === null ? await this.#commit(batch) : await this.#commitAllowed(batch);
+  }
+
+  /** Makes those transitions that go against no link. */
+  async #commitAllowed(batch: CommitBatch): Promise<readonly TransitionResult[]> {
+    const allowed = batch.transitions.filter((transition) => !isRefused(transition));
+    const results = [...await this.#commit({ ...batch, transitions: allowed })];
+    const ended = this.#parts.counter.end();
+    return batch.transitions.map((transition) => isRefused(transition) ? refusedResult(ended) : results.shift()!);
+  }
+
+  async #commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
     const { committer, reporter, known, counter } = this.#parts;
     const paths = batch.transitions.flatMap(pathsOf);
     reporter.hold(paths);
@@ -288,7 +320,8 @@ export class LocalEndpoint implements Endpoint {
   }
 
   async barrier(id: number): Promise<void> {
-    const { watcher, reporter } = this.#parts;
+    const { watcher, reporter, followed } = this.#parts;
+    await followed?.poll();
     await watcher.barrier();
     reporter.barrier(id);
   }
@@ -328,7 +361,8 @@ export class LocalEndpoint implements Endpoint {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { reporter, watcher, applier } = this.#parts;
+    const { reporter, watcher, applier, followed } = this.#parts;
+    followed?.end();
     reporter.end(null);
     await Promise.all([watcher[Symbol.asyncDispose](), applier[Symbol.asyncDispose]()]);
     await reporter.drained();
@@ -365,6 +399,11 @@ export class LocalEndpoint implements Endpoint {
     reporter.rememberOwn(transition.from, null, ended);
     reporter.rememberOwn(transition.to, stat, ended);
   }
+}
+
+/** Of what would change a link that is shown as a file. */
+function refusedResult(ended: number): TransitionResult {
+  return { kind: "failed", ended, reason: "one-way", detail: "-L" };
 }
 
 /** @throws {ProtocolError} for more than a brain of this build asks for. */

@@ -34,6 +34,7 @@ import {
   type RawFile,
   type RawLook,
   type RawLooked,
+  type RawOpen,
   type RawPacked,
   type RawResult,
   type RawStat,
@@ -46,6 +47,8 @@ export interface ApplierOptions {
   readonly nativePath: string;
   /** Absolute, or relative to the working directory. */
   readonly root: string;
+  /** Whether what is read is read through links to regular files. */
+  readonly followLinks: boolean;
   readonly clock: Clock;
   /** Called once when the process ended though nobody wanted it to. */
   readonly onLost: (error: PsyncError) => void;
@@ -87,7 +90,7 @@ export class Applier implements AsyncDisposable {
     });
     const applier = new Applier(process);
     try {
-      return { applier, ready: await applier.#open(options.root) };
+      return { applier, ready: await applier.#open(options) };
     } catch (error) {
       await applier[Symbol.asyncDispose]();
       throw error instanceof EndpointLostError ? new SetupError(error.message, { cause: error }) : error;
@@ -98,8 +101,8 @@ export class Applier implements AsyncDisposable {
     return this.#process.pid;
   }
 
-  async #open(root: string): Promise<ApplyReady> {
-    const ready = await this.#call("ready", (id) => encodeApplyOpen(id, root));
+  async #open({ root, followLinks }: RawOpen): Promise<ApplyReady> {
+    const ready = await this.#call("ready", (id) => encodeApplyOpen(id, { root, followLinks: followLinks ?? false }));
     if (ready.version !== FORMAT_VERSION) {
       throw new SetupError(`Cannot use psync-native as its format must be ${FORMAT_VERSION}: found ${ready.version}`);
     }

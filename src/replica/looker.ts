@@ -59,10 +59,20 @@ export class Looker {
   readonly #applier: Applier;
   readonly #counter: Counter;
   readonly #naming: OwnerNaming;
+  readonly #onSeen: (seen: Observation) => void;
   /** Paths that are being looked at, and when that ends. */
   readonly #looking = new Map<RelPath, Promise<void>>();
 
-  constructor(parts: { readonly applier: Applier; readonly counter: Counter; readonly naming: OwnerNaming }) {
+  /** `onSeen` is told of everything that is seen. */
+  constructor(
+    parts: {
+      readonly applier: Applier;
+      readonly counter: Counter;
+      readonly naming: OwnerNaming;
+      readonly onSeen?: (seen: Observation) => void;
+    },
+  ) {
+    this.#onSeen = parts.onSeen ?? (() => {});
     this.#applier = parts.applier;
     this.#counter = parts.counter;
     this.#naming = parts.naming;
@@ -105,10 +115,11 @@ export class Looker {
     const looked = await this.#applier.look({ ...options, paths });
     guard(looked);
     const ownerOf = await this.#naming.of(statsOf(looked));
-    return looked.map((raw, i) => ({
-      observation: observeLooked(paths[i]!, raw, { began, ownerOf }),
-      stat: raw.stat,
-    }));
+    return looked.map((raw, i) => {
+      const observation = observeLooked(paths[i]!, raw, { began, ownerOf });
+      this.#onSeen(observation);
+      return { observation, stat: raw.stat };
+    });
   }
 }
 

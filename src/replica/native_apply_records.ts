@@ -12,7 +12,9 @@ import {
   encodeBare,
   type FatalRecord,
   type NativeRecord,
+  openFlags,
   R_FATAL,
+  type RawOpen,
   type RawStat,
   readBody,
   readFatal,
@@ -204,8 +206,8 @@ export type ApplyRecord =
   | FatalRecord;
 
 /** A_OPEN: the first request. `root` is absolute or relative to the working directory. */
-export function encodeApplyOpen(id: number, root: string): Uint8Array<ArrayBuffer> {
-  return new RecordWriter(A_OPEN, id).text16(root).finish();
+export function encodeApplyOpen(id: number, open: RawOpen): Uint8Array<ArrayBuffer> {
+  return new RecordWriter(A_OPEN, id).text16(open.root).u8(openFlags(open)).finish();
 }
 
 /** A_ADOPT: writes the marks; `oldLock` null: there must be no lock. */

@@ -81,8 +81,8 @@ Deno.test("RecordWriter lays a STAT out as native/format.h says", () => {
 
 Deno.test("encodeWatchOpen() is the bytes of W_OPEN", () => {
   assertEquals(
-    [...encodeWatchOpen(1, { root: "/r", maxWatches: 3 })],
-    [13, 0, 0, 0, 0x01, 1, 0, 0, 0, 2, 0, 47, 114, 3, 0, 0, 0],
+    [...encodeWatchOpen(1, { root: "/r", maxWatches: 3, followLinks: true })],
+    [14, 0, 0, 0, 0x01, 1, 0, 0, 0, 2, 0, 47, 114, 3, 0, 0, 0, 1],
   );
 });
 
@@ -103,7 +103,9 @@ Deno.test("encodeLook() and encodeAdopt() write their fields in order", () => {
   const adopt = reader(encodeAdopt(3, { pair: "p", lock: "l", oldLock: null }), 0x11, 3);
   assertEquals([adopt.text32(), adopt.text32(), adopt.bool(), adopt.text32()], ["p", "l", false, ""]);
   adopt.end();
-  assertEquals(reader(encodeApplyOpen(1, "rel"), 0x10, 1).text16(), "rel");
+  const open = reader(encodeApplyOpen(1, { root: "rel" }), 0x10, 1);
+  assertEquals([open.text16(), open.u8()], ["rel", 0]);
+  open.end();
 });
 
 Deno.test("encodeCommit() writes every kind of OP", () => {

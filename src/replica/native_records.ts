@@ -12,7 +12,21 @@ import { ProtocolError } from "../base/errors.ts";
 import { decodeBytes, encodeBytes, type Name, parseName, parseRelPath, type RelPath } from "../core/path.ts";
 
 /** The version of native/format.h that this code speaks. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
+
+/** How a root is opened. */
+export interface RawOpen {
+  readonly root: string;
+  /** Whether links to regular files are shown as those; not given: no. */
+  readonly followLinks?: boolean;
+}
+
+/** OPEN_* of a root. */
+export function openFlags({ followLinks = false }: RawOpen): number {
+  return followLinks ? OPEN_FOLLOW : 0;
+}
+
+const OPEN_FOLLOW = 1;
 /** The longest record, without its length field. */
 export const RECORD_MAX_BYTES = 16 << 20;
 /** The size of a STAT. */

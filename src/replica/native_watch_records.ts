@@ -11,7 +11,9 @@ import {
   encodeBare,
   type FatalRecord,
   type NativeRecord,
+  openFlags,
   R_FATAL,
+  type RawOpen,
   type RawStat,
   readBody,
   readFatal,
@@ -109,9 +111,9 @@ export type WatchRecord =
 /** W_OPEN: the first request. `maxWatches` 0 means the kernel's limit alone. */
 export function encodeWatchOpen(
   id: number,
-  open: { readonly root: string; readonly maxWatches: number },
+  open: RawOpen & { readonly maxWatches: number },
 ): Uint8Array<ArrayBuffer> {
-  return new RecordWriter(W_OPEN, id).text16(open.root).u32(open.maxWatches).finish();
+  return new RecordWriter(W_OPEN, id).text16(open.root).u32(open.maxWatches).u8(openFlags(open)).finish();
 }
 
 /** W_LIST: watches each directory, then lists it. */

@@ -20,6 +20,7 @@ import {
   FORMAT_VERSION,
   type NativeRecord,
   type RawListed,
+  type RawOpen,
   type RawStat,
   type WatchListing,
   type WatchReady,
@@ -48,6 +49,8 @@ export interface WatcherOptions {
   readonly clock: Clock;
   /** The most watches it sets; 0: the kernel's limit alone. */
   readonly maxWatches: number;
+  /** Whether links to regular files are listed as those. */
+  readonly followLinks: boolean;
   /** Takes events in order. */
   readonly onEvent: (event: WatchRecord) => void;
   /** Called once all events of one read have been handed out. */
@@ -172,8 +175,8 @@ export class Watcher implements AsyncDisposable {
   }
 
   async #handshake(process: NativeProcess): Promise<void> {
-    const { root, maxWatches } = this.#options;
-    const ready = await openRoot(process, { root, maxWatches });
+    const { root, maxWatches, followLinks } = this.#options;
+    const ready = await openRoot(process, { root, maxWatches, followLinks });
     if (ready.version !== FORMAT_VERSION) {
       throw new ProtocolError(`Cannot watch as the format must be ${FORMAT_VERSION}: found ${ready.version}`);
     }
@@ -224,7 +227,7 @@ function asLost(error: unknown): unknown {
 
 async function openRoot(
   process: NativeProcess,
-  open: { readonly root: string; readonly maxWatches: number },
+  open: RawOpen & { readonly maxWatches: number },
 ): Promise<WatchReady> {
   let ready: WatchReady | null = null;
   await process.request((id) => encodeWatchOpen(id, open), (record) => {

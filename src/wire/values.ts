@@ -149,6 +149,7 @@ const reason = oneOf([
   "io",
   "skipped",
   "excluded",
+  "one-way",
   "translated",
 ]);
 

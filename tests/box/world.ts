@@ -122,7 +122,7 @@ export class World {
       ignore: compileIgnore(NO_RULES),
       clock: this.clock,
       offsetNs: 0n,
-      settings: { force: false, skipInitialSync: false, run: ++this.#run, ...settings },
+      settings: { force: false, skipInitialSync: false, followsLinks: false, run: ++this.#run, ...settings },
       runRsync: this.#options.runRsync ?? (() => Promise.resolve({ exitCode: 23, stderr: "" })),
       onFirstSync: () => this.isFirstSynced = true,
     });

@@ -166,6 +166,8 @@ export function setMeta(name: string, looked: RawLooked, to: Partial<RawMeta>): 
 
 /** How a driver is started. */
 export interface DriverOptions {
+  /** Whether links to regular files are shown as those. */
+  readonly followLinks?: boolean;
   /** A command and its arguments, in front of psync-native's. */
   readonly under?: readonly string[];
   /** Without sanitizers: for races, figures, and under strace. */
@@ -215,7 +217,7 @@ export class ApplyDriver implements AsyncDisposable {
   /** Starts a process on a root and adopts it. */
   static async start(root: string, options: DriverOptions = {}): Promise<ApplyDriver> {
     const driver = await ApplyDriver.spawn(options);
-    const ready = await driver.open(root);
+    const ready = await driver.open(root, options);
     assertEquals(ready.errno, 0);
     assertEquals(await driver.adopt("pair 1\n", "lock 1\n", ready.lock), {
       kind: "done",
@@ -265,8 +267,8 @@ export class ApplyDriver implements AsyncDisposable {
     return answer as Answer<K>;
   }
 
-  open(root: string): Promise<ApplyReady> {
-    return this.#call("ready", (id) => encodeApplyOpen(id, root));
+  open(root: string, { followLinks = false }: DriverOptions = {}): Promise<ApplyReady> {
+    return this.#call("ready", (id) => encodeApplyOpen(id, { root, followLinks }));
   }
 
   adopt(pair: string, lock: string, oldLock: string | null): Promise<Answer<"done">> {

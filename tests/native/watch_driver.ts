@@ -26,7 +26,7 @@ import {
 } from "../../src/replica/native_format.ts";
 
 const NATIVE = fromFileUrl(new URL("../../native/", import.meta.url));
-const SOURCES = ["main.c", "exec.c", "notify.c", "tree.c", "table.c", "record.c", "open.c"];
+const SOURCES = ["main.c", "exec.c", "notify.c", "tree.c", "table.c", "record.c", "open.c", "follow.c"];
 const SANITIZERS = "-fsanitize=address,undefined";
 const QUEUE_LIMIT = "/proc/sys/fs/inotify/max_queued_events";
 /** How long any answer may take; a test that waits longer fails. */
@@ -64,6 +64,13 @@ export interface Events {
   readonly records: readonly WatchRecord[];
   /** All DIRTY bits that came for each path. */
   readonly dirty: ReadonlyMap<string, number>;
+}
+
+/** How a root is opened. */
+interface WatchOptions {
+  readonly maxWatches?: number;
+  /** Whether links to regular files are listed as those. */
+  readonly followLinks?: boolean;
 }
 
 /** One running `psync-native watch`. */
@@ -107,7 +114,7 @@ export class WatchDriver implements AsyncDisposable {
   }
 
   /** Starts a process on a root and lists all of it. */
-  static async start(root: string, options: { readonly maxWatches?: number } = {}): Promise<WatchDriver> {
+  static async start(root: string, options: WatchOptions = {}): Promise<WatchDriver> {
     const driver = await WatchDriver.spawn(root);
     const ready = await driver.open(options);
     assertEquals(ready.errno, 0);
@@ -208,8 +215,8 @@ export class WatchDriver implements AsyncDisposable {
     await promise.finally(() => timer.cancel());
   }
 
-  async open({ maxWatches = 0 }: { readonly maxWatches?: number } = {}): Promise<WatchReady> {
-    await this.send(encodeWatchOpen(++this.#lastId, { root: this.root, maxWatches }));
+  async open({ maxWatches = 0, followLinks = false }: WatchOptions = {}): Promise<WatchReady> {
+    await this.send(encodeWatchOpen(++this.#lastId, { root: this.root, maxWatches, followLinks }));
     return await this.take((r): r is WatchReady => r.kind === "ready");
   }
 

@@ -96,7 +96,7 @@ export function pairParts(given: Partial<PairOptions> = {}): PairParts {
     ignore: compileIgnore(NO_RULES),
     clock: parts.clock,
     offsetNs: 0n,
-    settings: { force: false, skipInitialSync: false, run: 1 },
+    settings: { force: false, skipInitialSync: false, followsLinks: false, run: 1 },
     runRsync: () => Promise.resolve({ exitCode: 0, stderr: "" }),
     onFirstSync: () => {},
     ...given,
