@@ -8,18 +8,32 @@
  * @module
  */
 import type { DatabaseSync } from "node:sqlite";
-import type { Archive, ArchiveRow, ChildRow, ConflictRow, EpochChange, HoldRow, MetaKey } from "../core/archive.ts";
+import { ArchiveError } from "../base/errors.ts";
+import type {
+  Archive,
+  ArchiveRow,
+  ChildRow,
+  ConflictRow,
+  DirState,
+  EpochChange,
+  HoldRow,
+  MetaKey,
+} from "../core/archive.ts";
 import type { Stamp } from "../core/entry.ts";
-import type { RelPath } from "../core/path.ts";
+import type { Name, RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import { openDatabase, useError } from "./database.ts";
 import { Epoch } from "./epoch.ts";
 import { Lists } from "./lists.ts";
 import { Nodes, type PathRow } from "./nodes.ts";
 import { Owners } from "./owners.ts";
+import { Sums } from "./sums.ts";
 
 export { copyArchive } from "./copy.ts";
 export { quarantineArchive } from "./database.ts";
+
+/** Where the key of the sums is kept. */
+const SUM_KEY = "sum.key";
 
 /**
  * Opens the archive at `path`, or makes it. Whoever opened it disposes of it.
@@ -34,9 +48,11 @@ export function openArchive(path: string): SqliteArchive {
 /** Made by `openArchive`. Every method throws `ArchiveError` for a broken file, `SafetyHaltError` for a full disk. */
 export class SqliteArchive implements Archive {
   readonly path: string;
+  readonly sumKey: string;
   readonly #db: DatabaseSync;
   readonly #owners: Owners;
   readonly #nodes: Nodes;
+  readonly #sums: Sums;
   readonly #epoch: Epoch;
   readonly #lists: Lists;
   /** How many calls of `transact` are under way, one inside the other. */
@@ -47,8 +63,10 @@ export class SqliteArchive implements Archive {
     this.#db = db;
     this.#owners = new Owners(db);
     this.#epoch = new Epoch(db, this.#owners);
-    this.#nodes = new Nodes(db, this.#owners, this.#epoch);
     this.#lists = new Lists(db);
+    this.sumKey = this.#use(() => keyOf(this.#lists.meta(SUM_KEY)));
+    this.#sums = new Sums(db, this.sumKey);
+    this.#nodes = new Nodes(db, { owners: this.#owners, epoch: this.#epoch, sums: this.#sums });
   }
 
   get(path: RelPath): ArchiveRow | null {
@@ -126,6 +144,26 @@ export class SqliteArchive implements Archive {
     this.#write(() => this.#nodes.move(from, to));
   }
 
+  get changes(): number {
+    return this.#nodes.changes;
+  }
+
+  dirState(dir: RelPath): DirState | null {
+    return this.#use(() => this.#nodes.dirState(dir));
+  }
+
+  subdirs(dir: RelPath): Name[] {
+    return this.#use(() => this.#nodes.subdirs(dir));
+  }
+
+  sumUp(dir: RelPath): void {
+    this.#write(() => this.#nodes.sumUp(dir));
+  }
+
+  dropSums(): void {
+    this.#write(() => this.#sums.clear());
+  }
+
   epochChanges(): EpochChange[] {
     return this.#use(() => {
       this.#nodes.flush();
@@ -200,4 +238,9 @@ export class SqliteArchive implements Archive {
     if (this.#depth === 0) throw new Error("Cannot write to the archive: found no transaction");
     return this.#use(work);
   }
+}
+
+function keyOf(meta: string | null): string {
+  if (meta !== null && /^[0-9a-f]{32}$/.test(meta)) return meta;
+  throw new ArchiveError("Cannot use the archive: it has no key for its sums");
 }

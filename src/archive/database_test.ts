@@ -168,7 +168,7 @@ inTempDir("openArchive() refuses the file of a newer psync", (top) => {
   const path = join(top, "archive.db");
   openArchive(path).close();
   withDatabase(path, (db) => db.exec("PRAGMA user_version = 99"));
-  assertThrows(() => openArchive(path), ArchiveError, "as its schema must be 2 or lower: found 99");
+  assertThrows(() => openArchive(path), ArchiveError, "as its schema must be 3 or lower: found 99");
 });
 
 inTempDir("openArchive() says what the file system refuses", (top) => {

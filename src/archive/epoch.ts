@@ -8,11 +8,26 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { EpochChange } from "../core/archive.ts";
-import { decodeBytes, encodeBytes, type RelPath } from "../core/path.ts";
-import { bytesAt, decodeRow, type OwnerIds, prepare, ROW_COLUMNS, rowOf, type SqlRow, type SqlValue } from "./rows.ts";
+import { decodeBytes, encodeBytes, nameOf, type RelPath } from "../core/path.ts";
+import {
+  bytesAt,
+  decodeRow,
+  decodeSummed,
+  type OwnerIds,
+  prepare,
+  ROW_COLUMNS,
+  rowOf,
+  type SqlRow,
+  type SqlValue,
+  SUMMED_COLUMNS,
+} from "./rows.ts";
+import type { SummedRow } from "./sums.ts";
 
 const COLUMNS = ROW_COLUMNS.join(", ");
 const COLUMNS_OF_NODE = ROW_COLUMNS.map((name) => `node.${name}`).join(", ");
+
+/** What tells of a row that was kept which one it was: nothing where there was none. */
+const KEPT_COLUMNS = ["CASE WHEN kind IS NULL THEN NULL ELSE path END", ...SUMMED_COLUMNS];
 
 /** The key of a row in `node`, and the path that it stands for. */
 export interface PlaceOfRow {
@@ -25,7 +40,8 @@ export interface PlaceOfRow {
 function insertOf(rows: number): string {
   const places = Array(rows).fill("(?, ?, ?)").join(", ");
   return `INSERT INTO epoch (path, ${COLUMNS}) SELECT place.column1, ${COLUMNS_OF_NODE}
-    FROM (VALUES ${places}) AS place LEFT JOIN node ON node.parent = place.column2 AND node.name = place.column3`;
+    FROM (VALUES ${places}) AS place LEFT JOIN node ON node.parent = place.column2 AND node.name = place.column3
+    RETURNING ${KEPT_COLUMNS.join(", ")}`;
 }
 
 /** Table `epoch`. */
@@ -39,23 +55,25 @@ export class Epoch {
   constructor(db: DatabaseSync, owners: OwnerIds) {
     this.#db = db;
     this.#owners = owners;
-    this.#move = db.prepare(
+    this.#move = prepare(
+      db,
       `INSERT INTO epoch (path, moved_to, ${COLUMNS})
-       SELECT ?, ?, ${COLUMNS_OF_NODE} FROM node WHERE node.parent = ? AND node.name = ?`,
+       SELECT ?, ?, ${COLUMNS_OF_NODE} FROM node WHERE node.parent = ? AND node.name = ?
+       RETURNING ${KEPT_COLUMNS.join(", ")}`,
     );
     this.#end = prepare(db, "SELECT coalesce(max(nth), 0) FROM epoch");
   }
 
-  /** Keeps what these rows are; called before they change. */
-  keep(places: readonly PlaceOfRow[]): void {
+  /** Keeps what these rows are; called before they change. Returns those that were there. */
+  keep(places: readonly PlaceOfRow[]): SummedRow[] {
     const cells: SqlValue[] = [];
     for (const { path, parent, name } of places) cells.push(encodeBytes(path), parent, name);
-    this.#insert(places.length).run(...cells);
+    return keptRows(this.#insert(places.length).all(...cells));
   }
 
-  /** Keeps that a directory is about to be renamed. */
-  keepMove(from: PlaceOfRow, to: RelPath): void {
-    this.#move.run(encodeBytes(from.path), encodeBytes(to), from.parent, from.name);
+  /** Keeps that a directory is about to be renamed. Returns its row. */
+  keepMove(from: PlaceOfRow, to: RelPath): SummedRow[] {
+    return keptRows(this.#move.all(encodeBytes(from.path), encodeBytes(to), from.parent, from.name));
   }
 
   end(): number {
@@ -81,8 +99,16 @@ export class Epoch {
   }
 
   #insert(rows: number): StatementSync {
-    const known = this.#inserts.get(rows) ?? this.#db.prepare(insertOf(rows));
+    const known = this.#inserts.get(rows) ?? prepare(this.#db, insertOf(rows));
     this.#inserts.set(rows, known);
     return known;
   }
+}
+
+function keptRows(found: unknown): SummedRow[] {
+  return (found as readonly SqlRow[]).flatMap((cells) => {
+    return cells[0] === null
+      ? []
+      : [{ name: nameOf(decodeBytes(bytesAt(cells, 0)) as RelPath), ...decodeSummed(cells, 1) }];
+  });
 }

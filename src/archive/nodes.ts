@@ -8,7 +8,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { ArchiveError } from "../base/errors.ts";
-import type { ArchiveRow, ChildRow } from "../core/archive.ts";
+import type { ArchiveRow, ChildRow, DirState } from "../core/archive.ts";
 import type { Stamp } from "../core/entry.ts";
 import {
   decodeBytes,
@@ -28,6 +28,8 @@ import {
   bigintAt,
   bytesAt,
   decodeRow,
+  decodeSummed,
+  DIRS_BELOW,
   encodeRow,
   type OwnerIds,
   prepare,
@@ -35,23 +37,23 @@ import {
   rowOf,
   signed,
   type SqlRow,
+  SUMMED_COLUMNS,
 } from "./rows.ts";
 import { ROOT_ID } from "./schema.ts";
+import { type SummedRow, Sums, sumsOf } from "./sums.ts";
 
 /** Rows that a walk reads at once from one directory. */
 const PAGE_ROWS = 256;
 /** Beyond this depth a walk drops a directory's page when it enters a child, and reads it again later. */
 const PAGES_KEPT = 32;
+/** So many rows are gathered before all that is gathered is written. */
+const GATHERED_MAX = 64;
 /** Sorts before every name. */
 const BEFORE_ALL = new Uint8Array(0);
 
 const COLUMNS = ROW_COLUMNS.join(", ");
 const CHANGED = ROW_COLUMNS.map((name) => `${name} = excluded.${name}`).join(", ");
 const PLACES = `(${Array(ROW_COLUMNS.length + 3).fill("?").join(", ")})`;
-/** The ids of a directory and of all directories below it. */
-const DIRS_BELOW = `WITH RECURSIVE below (id) AS (
-  SELECT ? UNION ALL SELECT node.id FROM node JOIN below ON node.parent = below.id WHERE node.id IS NOT NULL)`;
-
 /** An upsert of so many rows, up to what it does with a row that is there. */
 function insertOf(rows: number): string {
   return `INSERT INTO node (parent, name, id, ${COLUMNS}) VALUES ${Array(rows).fill(PLACES).join(", ")}
@@ -93,16 +95,31 @@ export class Nodes {
   readonly #delete: StatementSync;
   readonly #deleteBelow: StatementSync;
   readonly #rename: StatementSync;
+  readonly #sums: Sums;
+  readonly #summed: StatementSync;
+  readonly #state: StatementSync;
+  readonly #subdirs: StatementSync;
   readonly #indexed = new Set<Side>();
   /** The directory of the rows that are gathered in `#files`. */
   #gathered: RelPath | null = null;
+  /** The rows that are gathered there, and maybe some that were written since. */
+  readonly #gatheredPaths = new Set<RelPath>();
+  #changes = 0;
   #nextId: number;
   #count: number | null = null;
 
-  constructor(db: DatabaseSync, owners: OwnerIds, epoch: Epoch) {
+  constructor(db: DatabaseSync, parts: { readonly owners: OwnerIds; readonly epoch: Epoch; readonly sums: Sums }) {
     this.#db = db;
-    this.#owners = owners;
-    this.#epoch = epoch;
+    this.#owners = parts.owners;
+    this.#epoch = parts.epoch;
+    this.#sums = parts.sums;
+    this.#summed = prepare(db, `SELECT name, ${SUMMED_COLUMNS.join(", ")} FROM node WHERE parent = ?`);
+    this.#state = prepare(
+      db,
+      `SELECT ${COLUMNS}, sum.entries, sum.left, sum.right FROM node LEFT JOIN sum ON sum.id = node.id
+       WHERE node.parent = ? AND node.name = ? AND node.id IS NOT NULL`,
+    );
+    this.#subdirs = prepare(db, "SELECT name FROM node WHERE parent = ? AND id IS NOT NULL ORDER BY name");
     this.#get = prepare(db, `SELECT ${COLUMNS} FROM node WHERE parent = ? AND name = ?`);
     this.#list = prepare(db, `SELECT name, ${COLUMNS} FROM node WHERE parent = ? ORDER BY name`);
     this.#page = prepare(
@@ -113,7 +130,7 @@ export class Nodes {
     this.#placeOf = prepare(db, "SELECT parent, name FROM node WHERE id = ?");
     this.#files = new FilePuts(db, {
       statementFor: (rows) => `${insertOf(rows)} WHERE node.id IS NULL`,
-      onChange: (rows) => this.#epoch.keep(rows),
+      onChange: (rows) => this.#keep(rows),
       // What was below the directory is gone with it.
       onDirectory: (row) => this.#removeAt(row),
     });
@@ -217,6 +234,55 @@ export class Nodes {
     return this.#count;
   }
 
+  /** How often rows were changed. */
+  get changes(): number {
+    return this.#changes;
+  }
+
+  #changed(): void {
+    this.#changes++;
+    this.#count = null;
+  }
+
+  /** A directory's row and sums; null: there is no such directory. */
+  dirState(dir: RelPath): DirState | null {
+    this.flush();
+    if (dir === "") return { row: null, sums: this.#sums.get(ROOT_ID) };
+    const parent = this.#dirId(parentOf(dir));
+    if (parent === null) return null;
+    const cells = this.#state.get(parent, encodeBytes(nameOf(dir))) as unknown as SqlRow | undefined;
+    if (cells === undefined) return null;
+    const row = decodeRow(cells, { at: 0, owners: this.#owners });
+    return { row, sums: cells[ROW_COLUMNS.length] === null ? null : sumsOf(cells, ROW_COLUMNS.length) };
+  }
+
+  /** The names of the directories of a directory, sorted. */
+  subdirs(dir: RelPath): Name[] {
+    this.flush();
+    const id = this.#dirId(dir);
+    if (id === null) return [];
+    const found = this.#subdirs.all(id) as unknown as SqlRow[];
+    return found.map((cells) => decodeBytes(bytesAt(cells, 0)) as Name);
+  }
+
+  /** Sums up what is in a directory. */
+  sumUp(dir: RelPath): void {
+    this.flush();
+    const id = this.#dirId(dir);
+    if (id !== null) this.#sums.set(id, this.#summedRows(id));
+  }
+
+  *#summedRows(id: number): Generator<SummedRow> {
+    for (const cells of this.#summed.iterate(id) as Iterable<unknown> as Iterable<SqlRow>) {
+      yield { name: decodeBytes(bytesAt(cells, 0)) as Name, ...decodeSummed(cells, 1) };
+    }
+  }
+
+  /** Keeps rows of one directory as they are, and takes those that are there out of its sum. */
+  #keep(places: readonly PlaceOfRow[]): void {
+    for (const row of this.#epoch.keep(places)) this.#sums.subtract(places[0]!.parent, row);
+  }
+
   put(path: RelPath, row: ArchiveRow): void {
     // Gathered rows are of one directory: one of them may displace a directory that this path runs through.
     if (parentOf(path) !== this.#gathered) this.flush();
@@ -224,17 +290,28 @@ export class Nodes {
     const parent = this.#parentFor(path);
     const name = encodeBytes(nameOf(path));
     const values = encodeRow(row, this.#owners);
-    this.#count = null;
+    const summed = { name: nameOf(path), kind: row.entry.kind, left: row.left, right: row.right };
+    this.#changed();
     if (row.entry.kind !== "dir") {
       this.#dirs.delete(path);
+      // WHY: of rows that are written together each must be what the epoch, and the sum, found before.
+      if (this.#gatheredPaths.has(path) || this.#gatheredPaths.size === GATHERED_MAX) this.flush();
+      this.#gatheredPaths.add(path);
+      this.#sums.add(parent, summed);
       this.#files.add({ path, parent, name, values });
       return;
     }
     this.flush();
-    this.#epoch.keep([{ path, parent, name }]);
+    this.#keep([{ path, parent, name }]);
     const id = Number(rowOf(this.#putDir.get(parent, name, this.#nextId, ...values))[0]);
-    if (id === this.#nextId) this.#nextId++;
+    if (id === this.#nextId) this.#addDir(this.#nextId++);
+    this.#sums.add(parent, summed);
     this.#dirs.set(path, id);
+  }
+
+  /** A directory that is new to the archive: whatever will be in it is summed from the start. */
+  #addDir(id: number): void {
+    this.#sums.set(id, []);
   }
 
   remove(path: RelPath): void {
@@ -243,19 +320,23 @@ export class Nodes {
     if (path === "" || parent === null) return;
     const place = { path, parent, name: encodeBytes(nameOf(path)) };
     if (this.#idOf.get(parent, place.name) === undefined) return;
-    this.#epoch.keep([place]);
+    this.#keep([place]);
     this.#removeAt(place);
   }
 
-  /** Removes a row that the epoch keeps already, and what is below it, which it then keeps as well. */
+  /**
+   * Removes a row that the epoch keeps, and the sum of its directory has lost, already; and what is below
+   * it, which the epoch then keeps as well.
+   */
   #removeAt({ path, parent, name }: PlaceOfRow): void {
     const known = this.#idOf.get(parent, name) as unknown as SqlRow | undefined;
     if (known === undefined) return;
     if (known[0] !== null) this.#keepBelow(path, bigintAt(known, 0));
     this.#dirs.delete(path);
     this.#delete.run(parent, name);
-    this.#count = null;
+    this.#changed();
     if (known[0] === null) return;
+    this.#sums.removeBelow(bigintAt(known, 0));
     // A directory below may be remembered by its path.
     if (this.#deleteBelow.run(bigintAt(known, 0)).changes !== 0) this.#dirs.clear();
   }
@@ -291,26 +372,34 @@ export class Nodes {
       parent: target,
       name: encodeBytes(nameOf(to)),
     }] as const;
-    if (known[0] === null) this.#epoch.keep(places);
-    else this.remove(to);
-    if (known[0] !== null) this.#epoch.keepMove(places[0], to);
+    if (known[0] !== null) this.remove(to);
+    const moved = known[0] === null ? this.#epoch.keep([places[0]]) : this.#epoch.keepMove(places[0], to);
+    if (known[0] === null) this.#keep([places[1]]);
     this.#removeAt(places[1]);
     this.#rename.run(target, places[1].name, source, name);
+    for (const row of moved) {
+      this.#sums.subtract(source, row);
+      this.#sums.add(target, { ...row, name: nameOf(to) });
+    }
     this.#dirs.clear();
-    this.#count = null;
+    this.#changed();
   }
 
   /** Writes what `put` gathered; before a transaction ends or another begins inside it. */
   flush(): void {
+    this.#gatheredPaths.clear();
     this.#files.flush();
+    this.#sums.flush();
   }
 
   /** Forgets what a rolled back transaction brought or may have taught. */
   reset(): void {
     this.#files.drop();
+    this.#gatheredPaths.clear();
+    this.#sums.drop();
     this.#indexed.clear();
     this.#dirs.clear();
-    this.#count = null;
+    this.#changed();
   }
 
   #parentFor(path: RelPath): number {

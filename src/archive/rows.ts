@@ -38,6 +38,18 @@ export const ROW_COLUMNS: readonly string[] = [
   "right_ctime",
 ];
 
+/** Of these, what tells a row apart on each side, in the order of `decodeSummed`. */
+export const SUMMED_COLUMNS: readonly string[] = [
+  "kind",
+  "size",
+  "mtime",
+  ...ROW_COLUMNS.slice(ROW_COLUMNS.indexOf("left_inode")),
+];
+
+/** The ids of a directory and of all directories below it. */
+export const DIRS_BELOW = `WITH RECURSIVE below (id) AS (
+  SELECT ? UNION ALL SELECT node.id FROM node JOIN below ON node.parent = below.id WHERE node.id IS NOT NULL)`;
+
 /** Translates owners to their numbers in table `owner` and back. */
 export interface OwnerIds {
   idOf(owner: Owner): number;
@@ -85,6 +97,33 @@ export function decodeRow(cells: SqlRow, from: { readonly at: number; readonly o
     left: decodeStamp(cells, { at: at + 7, size, mtimeNs }),
     right: decodeStamp(cells, { at: at + 12, size, mtimeNs }),
   };
+}
+
+/** Reads `SUMMED_COLUMNS`, which begin at index `at` of a row. */
+export function decodeSummed(
+  cells: SqlRow,
+  at: number,
+): { readonly kind: Entry["kind"]; readonly left: Stamp; readonly right: Stamp } {
+  const size = cells[at + 1] === null ? null : Number(cells[at + 1]);
+  const mtimeNs = bigintAt(cells, at + 2);
+  return {
+    kind: kindOf(cells[at]),
+    left: decodeStamp(cells, { at: at + 3, size, mtimeNs }),
+    right: decodeStamp(cells, { at: at + 8, size, mtimeNs }),
+  };
+}
+
+function kindOf(cell: unknown): Entry["kind"] {
+  switch (Number(cell)) {
+    case KIND_FILE:
+      return "file";
+    case KIND_DIR:
+      return "dir";
+    case KIND_LINK:
+      return "link";
+    default:
+      throw new ArchiveError(`Cannot read a row of the archive: found kind ${String(cell)}`);
+  }
 }
 
 interface Shared {

@@ -37,7 +37,7 @@ CREATE TABLE node (
   right_size  INTEGER,
   right_mtime INTEGER,
   right_ctime INTEGER NOT NULL,
-  left_sum    BLOB,             -- 128-bit sum of what a directory holds on the left; NULL: not known
+  left_sum    BLOB,             -- not used: table sum
   right_sum   BLOB,
   PRIMARY KEY (parent, name)
 ) STRICT, WITHOUT ROWID;
@@ -117,5 +117,21 @@ CREATE TABLE epoch (
 ) STRICT;
 `;
 
+const SUM = `
+-- What the rows of a directory add up to on each side (core/sum.ts). Changes with the rows, in the same
+-- transaction; a directory that has none was not gone through row by row since it could have one.
+CREATE TABLE sum (
+  id      INTEGER PRIMARY KEY, -- node.id of the directory; 0: the root
+  entries INTEGER NOT NULL,    -- how many rows are directly in it
+  left    BLOB    NOT NULL,    -- 16 bytes, the lowest first
+  right   BLOB    NOT NULL
+) STRICT;
+-- Nothing is in the root of a new archive.
+INSERT INTO sum SELECT ${ROOT_ID}, 0, zeroblob(16), zeroblob(16) WHERE NOT EXISTS (SELECT 1 FROM node);
+INSERT INTO meta (key, value) VALUES ('sum.key', CAST(lower(hex(randomblob(16))) AS BLOB));
+-- The directories of a directory, without the files between them.
+CREATE INDEX node_dir ON node (parent, name) WHERE id IS NOT NULL;
+`;
+
 /** From an empty file on. */
-export const MIGRATIONS: readonly string[] = [NODE + LISTS, EPOCH];
+export const MIGRATIONS: readonly string[] = [NODE + LISTS, EPOCH, SUM];

@@ -8,6 +8,7 @@
 import type { Entry, Stamp } from "./entry.ts";
 import type { Name, RelPath } from "./path.ts";
 import type { Side } from "./problem.ts";
+import type { SumText } from "./sum.ts";
 
 /** What both replicas agreed on at one path, and how each of them recognises it. */
 export interface ArchiveRow {
@@ -56,6 +57,22 @@ export type EpochChange =
 /** Facts about the pair that survive a restart; keys are names such as `left.fsId`. */
 export type MetaKey = string;
 
+/** What the rows that are directly in a directory add up to on each side. */
+export interface DirSums {
+  /** How many they are. */
+  readonly entries: number;
+  readonly left: SumText;
+  readonly right: SumText;
+}
+
+/** A directory of the archive. */
+export interface DirState {
+  /** Its own row; null: the root, which has none. */
+  readonly row: ArchiveRow | null;
+  /** Null: it is not summed. */
+  readonly sums: DirSums | null;
+}
+
 /** The store of agreements. The root directory itself has no row. */
 export interface Archive extends Disposable {
   /** The row at a path, or null. */
@@ -88,6 +105,19 @@ export interface Archive extends Disposable {
    * where `from` has no row, `to` no directory, or one lies below the other.
    */
   move(from: RelPath, to: RelPath): void;
+
+  /** Under which names are summed (core/sum.ts); as old as the archive, and told to endpoints only. */
+  readonly sumKey: string;
+  /** Rises whenever rows may have changed, since the archive was opened. */
+  readonly changes: number;
+  /** A directory's row and sums; null where it has no row. The sums are always those of the rows. */
+  dirState(dir: RelPath): DirState | null;
+  /** The names of the directories that are directly in a directory, sorted by bytes. */
+  subdirs(dir: RelPath): Name[];
+  /** Sums up what is directly in a directory; from then on it stays summed. A new directory is from the start. */
+  sumUp(dir: RelPath): void;
+  /** Has no directory summed any more. */
+  dropSums(): void;
 
   /**
    * What `put`, `remove` and `move` changed in the open epoch, newest first: the chain of states of

@@ -9,18 +9,31 @@ import type {
   ArchiveRow,
   ChildRow,
   ConflictRow,
+  DirState,
   EpochChange,
   HoldRow,
   MetaKey,
 } from "../../src/core/archive.ts";
 import { type Stamp } from "../../src/core/entry.ts";
-import { compareNames, comparePaths, isBelow, nameOf, parentOf, rebase, type RelPath } from "../../src/core/path.ts";
+import {
+  compareNames,
+  comparePaths,
+  isBelow,
+  type Name,
+  nameOf,
+  parentOf,
+  rebase,
+  type RelPath,
+} from "../../src/core/path.ts";
+import { Sum, SumHash } from "../../src/core/sum.ts";
 import type { Side } from "../../src/core/problem.ts";
 import { ArchiveError } from "../../src/base/errors.ts";
 
 /** What a transaction can take back. */
 interface State {
   readonly rows: Map<RelPath, ArchiveRow>;
+  /** Directories, the root among them, that have no sums. */
+  readonly unsummed: Set<RelPath>;
   readonly facts: Map<MetaKey, string>;
   readonly conflicts: ConflictRow[];
   readonly holds: HoldRow[];
@@ -29,9 +42,10 @@ interface State {
 }
 
 function copyOf(state: State): State {
-  const { rows, facts, conflicts, holds, epoch } = state;
+  const { rows, unsummed, facts, conflicts, holds, epoch } = state;
   return {
     rows: new Map(rows),
+    unsummed: new Set(unsummed),
     facts: new Map(facts),
     conflicts: [...conflicts],
     holds: [...holds],
@@ -41,7 +55,9 @@ function copyOf(state: State): State {
 
 /** An archive that is gone when the test is. */
 export class MemoryArchive implements Archive {
-  #state: State = { rows: new Map(), facts: new Map(), conflicts: [], holds: [], epoch: [] };
+  readonly sumKey = "5e".repeat(16);
+  changes = 0;
+  #state: State = { rows: new Map(), unsummed: new Set(), facts: new Map(), conflicts: [], holds: [], epoch: [] };
   #depth = 0;
   #lastId = 0;
 
@@ -68,6 +84,34 @@ export class MemoryArchive implements Archive {
       .filter(([path]) => parentOf(path) === dir)
       .map(([path, row]) => ({ name: nameOf(path), ...row }))
       .sort((a, b) => compareNames(a.name, b.name));
+  }
+
+  dirState(dir: RelPath): DirState | null {
+    if (!this.isDir(dir)) return null;
+    const rows = this.children(dir);
+    const sums = { entries: rows.length, left: this.#sumOf(rows, "left"), right: this.#sumOf(rows, "right") };
+    return { row: this.get(dir), sums: this.#state.unsummed.has(dir) ? null : sums };
+  }
+
+  #sumOf(rows: readonly ChildRow[], side: Side): string {
+    const sum = new Sum();
+    const hash = new SumHash(this.sumKey);
+    for (const row of rows) sum.add(hash.of({ name: row.name, kind: row.entry.kind, stamp: row[side] }));
+    return `${sum}`;
+  }
+
+  subdirs(dir: RelPath): Name[] {
+    return this.children(dir).filter(({ entry }) => entry.kind === "dir").map(({ name }) => name);
+  }
+
+  sumUp(dir: RelPath): void {
+    this.#writable().unsummed.delete(dir);
+  }
+
+  dropSums(): void {
+    const { rows, unsummed } = this.#writable();
+    unsummed.add("" as RelPath);
+    for (const [path, { entry }] of rows) if (entry.kind === "dir") unsummed.add(path);
   }
 
   *below(dir: RelPath): Generator<{ readonly path: RelPath; readonly row: ArchiveRow }> {
@@ -97,6 +141,7 @@ export class MemoryArchive implements Archive {
       return work();
     } catch (error) {
       this.#state = before;
+      this.changes++;
       throw error;
     } finally {
       this.#depth--;
@@ -121,16 +166,18 @@ export class MemoryArchive implements Archive {
 
   /** Removes a row that the epoch keeps already, and all below it. */
   #removeKept(path: RelPath): void {
-    const { rows } = this.#state;
+    const { rows, unsummed } = this.#state;
     rows.delete(path);
+    unsummed.delete(path);
     for (const [at, before] of [...rows].filter(([at]) => isBelow(at, path))) {
       this.#keep({ kind: "set", path: at, before });
       rows.delete(at);
+      unsummed.delete(at);
     }
   }
 
   move(from: RelPath, to: RelPath): void {
-    const { rows } = this.#writable();
+    const { rows, unsummed } = this.#writable();
     if (from === to) return;
     if (isBelow(from, to) || isBelow(to, from)) throw new ArchiveError(`Cannot move row "${from}": found "${to}"`);
     this.#requireParent(to);
@@ -147,6 +194,9 @@ export class MemoryArchive implements Archive {
     const moved = [...rows].filter(([path]) => path === from || isBelow(path, from));
     for (const [path] of moved) rows.delete(path);
     for (const [path, each] of moved) rows.set(rebase(path, { from, to }), each);
+    const alsoMoved = [...unsummed].filter((path) => path === from || isBelow(path, from));
+    for (const path of alsoMoved) unsummed.delete(path);
+    for (const path of alsoMoved) unsummed.add(rebase(path, { from, to }));
   }
 
   #keep(change: EpochChange): void {
@@ -208,6 +258,7 @@ export class MemoryArchive implements Archive {
   }
 
   #writable(): State {
+    this.changes++;
     if (this.#depth === 0) throw new Error("Cannot write to the archive: found no transaction");
     return this.#state;
   }
