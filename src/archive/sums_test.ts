@@ -175,3 +175,23 @@ Deno.test("an archive of an older psync has no sums until its directories are su
     assertEquals(archive.dirState(D)?.sums?.left, sumOf(archive, D, "left"));
   });
 });
+
+Deno.test("rows that are written together are summed once each, whatever they take the place of", () => {
+  withPath((path) => {
+    using archive = openArchive(path);
+    const names = ["a", "b", "a", "c", "d", "a", "e", "f"].map(parseRelPath);
+    archive.transact(() => {
+      archive.put(D, row(dir()));
+      archive.put(parseRelPath("d/e"), row(dir()));
+      archive.put(parseRelPath("d/f"), row(file("a")));
+    });
+    for (let round = 0; round < 2; round++) {
+      archive.transact(() => names.forEach((name) => archive.put(name, row(file("b")))));
+      assertEquals(archive.dirState(ROOT)?.sums, {
+        entries: 6,
+        left: sumOf(archive, ROOT, "left"),
+        right: sumOf(archive, ROOT, "right"),
+      });
+    }
+  });
+});
