@@ -30,7 +30,7 @@
 #ifndef PSYNC_FORMAT_H
 #define PSYNC_FORMAT_H
 
-#define FORMAT_VERSION 3
+#define FORMAT_VERSION 4
 #define RECORD_MAX (16u << 20)
 #define STAT_SIZE 64
 
@@ -60,6 +60,9 @@ enum kind {
 #define W_SYNC 0x04
 /* Asks how many directories are watched. No body. Answered by W_COUNTED. */
 #define W_COUNT 0x05
+/* Adds a watch to each directory, then sums up what is in it (watch_sum.h). body: u64 key low, u64 key
+ * high, u32 count (at most 65,536), count * path. Answered by one W_SUMMED. */
+#define W_SUM 0x06
 
 /* ---- psync-native watch: answers and events --------------------------------------------------- */
 
@@ -106,6 +109,12 @@ enum kind {
 #define W_BARRIER 0x88
 /* body: u32 watches that are set. */
 #define W_COUNTED 0x89
+/* body: u32 count, count * (i32 errno (as in W_LISTING: the sum then says nothing), u8 flags SUMMED_*,
+ * STAT of the directory, 16 bytes sum, the lowest first). In the order of the paths. */
+#define W_SUMMED 0x8a
+#define SUMMED_UNWATCHED 1 /* no watch could be set */
+#define SUMMED_OTHER 2     /* something in it is no file, directory or link, or is a mount point, or could
+                            * not be looked at, or is a link where OPEN_FOLLOW: the sum says nothing */
 
 /* ---- both ---------------------------------------------------------------------------------------- */
 

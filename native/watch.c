@@ -20,6 +20,7 @@
 
 #define OUT_BYTES 65536    /* of the set, written at once */
 #define REAP_STEP 256      /* nodes freed under one lock */
+#define SUM_PATHS_MAX 65536
 #define BARRIERS_MAX 1024  /* that wait at once: beyond that no half is waited for */
 #define STATUS_PROTOCOL 2  /* exit: the peer does not speak the format */
 #define STATUS_SYSTEM 3    /* exit: the system refuses what there is no going on without */
@@ -202,6 +203,30 @@ static void on_list(struct watch *w, uint32_t id, struct reader *r) {
   list_check_mounts(w);
 }
 
+static void on_sum(struct watch *w, uint32_t id, struct reader *r) {
+  struct sum_key key = {.low = get_u64(r)};
+  key.high = get_u64(r);
+  struct reader all = *r;
+  uint32_t count = get_u32(&all);
+  for (uint32_t i = 0; i < count && !all.bad; i++) get_bytes16(&all);
+  check_end(&all);
+  if (count > SUM_PATHS_MAX) die_malformed();
+  get_u32(r);
+  int root_fd = open_root(w, ROOT_REMOVED), root_errno = errno;
+  struct buf answer = {0}; /* events go out between the directories */
+  size_t begin = record_begin(&answer, W_SUMMED, id);
+  buf_u32(&answer, count);
+  for (uint32_t i = 0; i < count; i++) {
+    sum_dir(w, root_fd, root_errno, &key, get_bytes16(r), &answer);
+    watch_write_set(w, false);
+  }
+  record_end(&answer, begin);
+  buf_put(&w->out, answer.data, answer.len);
+  buf_free(&answer);
+  close_fd(root_fd);
+  list_check_mounts(w);
+}
+
 static void on_drop(struct watch *w, struct reader *r) {
   struct bytes path = get_bytes16(r);
   check_end(r);
@@ -243,6 +268,7 @@ static void on_request(struct watch *w) {
   switch (type) {
     case W_OPEN: return on_open(w, id, &r);
     case W_LIST: return on_list(w, id, &r);
+    case W_SUM: return on_sum(w, id, &r);
     case W_DROP: return on_drop(w, &r);
     case W_SYNC: return on_sync(w, id, &r);
     case W_COUNT: return on_count(w, id, &r);

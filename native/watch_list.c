@@ -333,18 +333,56 @@ static void put_listing(struct watch *w, const struct listing *l) {
   if (w->out.len >= PART_BYTES) watch_flush(w);
 }
 
+/* Watches the directory, then reads its names. */
+static void listing_read(struct watch *w, int root_fd, int root_errno, struct listing *l) {
+  if (!path_is_valid(l->path, false)) l->err = EINVAL;
+  else if (root_fd < 0) l->err = root_errno;
+  else open_watched(w, root_fd, l);
+  if (!l->err) read_names(l, w->dents);
+  if (l->err == EXDEV) saw_mount(w, l, (struct bytes){NULL, 0});
+  settle_node(w, l);
+}
+
+static void listing_free(struct listing *l) {
+  close_fd(l->fd);
+  free(l->entries);
+  buf_free(&l->text);
+}
+
 void list_dir(struct watch *w, int root_fd, int root_errno, uint32_t id, struct bytes path) {
   struct listing l = {.id = id, .path = path, .fd = -1, .wd = -1};
-  if (!path_is_valid(path, false)) l.err = EINVAL;
-  else if (root_fd < 0) l.err = root_errno;
-  else open_watched(w, root_fd, &l);
-  if (!l.err) read_names(&l, w->dents);
-  if (l.err == EXDEV) saw_mount(w, &l, (struct bytes){NULL, 0});
-  settle_node(w, &l);
+  listing_read(w, root_fd, root_errno, &l);
   put_listing(w, &l);
-  close_fd(l.fd);
-  free(l.entries);
-  buf_free(&l.text);
+  listing_free(&l);
+}
+
+/* ---- sums ---------------------------------------------------------------------------------------- */
+
+/* Adds what a listing would show. Returns false at what has no place in a sum. */
+static bool add_entry(struct watch *w, const struct listing *l, const struct entry *e, const struct sum_key *key,
+                      struct sum *sum) {
+  struct info info = {0};
+  struct bytes name = {e->name, e->len};
+  if (info_at(l->fd, (const char *)e->name, &info) < 0) return errno == ENOENT; /* gone: an event follows */
+  if (info.mount_id != w->root.mount_id) return false;
+  if (info.kind == KIND_LINK ? w->follows : info.kind != KIND_FILE && info.kind != KIND_DIR) return false;
+  sum_add(sum, key, name, &info);
+  return true;
+}
+
+void sum_dir(struct watch *w, int root_fd, int root_errno, const struct sum_key *key, struct bytes path,
+             struct buf *out) {
+  struct listing l = {.path = path, .fd = -1, .wd = -1};
+  struct sum sum = {0};
+  bool is_plain = true;
+  listing_read(w, root_fd, root_errno, &l);
+  for (size_t i = 0; i < l.count && !l.err && is_plain; i++) is_plain = add_entry(w, &l, &l.entries[i], key, &sum);
+  buf_u32(out, (uint32_t)l.err);
+  buf_u8(out, (uint8_t)((l.flags & LISTING_UNWATCHED ? SUMMED_UNWATCHED : 0) | (is_plain ? 0 : SUMMED_OTHER)));
+  buf_info(out, &l.info);
+  buf_u64(out, sum.low);
+  buf_u64(out, sum.high);
+  listing_free(&l);
 }
 
 void list_check_mounts(struct watch *w) {

@@ -24,6 +24,7 @@ import {
   takenMessage,
 } from "./identity.ts";
 import type { SessionContext, SessionSettings } from "./settings.ts";
+import { followScope } from "./sum_scope.ts";
 import { followTranslation } from "./translation_change.ts";
 
 /** Where the archive keeps how ssh was called, for commands that reach the right root by themselves. */
@@ -88,6 +89,7 @@ async function takeOver(
   joined.archive.transact(() => {
     noteRoots(facts, joined.archive);
     joined.archive.setMeta(SSH_COMMAND, settings.sshCommand);
+    followScope(joined.archive, { settings, build: facts.left.build });
   });
   return { ...joined, found };
 }

@@ -2,8 +2,8 @@
  * The scan: both trees and the archive walked together, directory by directory, so that memory does
  * not grow with the tree. Watches are set on the way (an endpoint watches before it lists).
  *
- * What is equal to the archive costs a comparison; everything else goes onto the board. What is
- * missing is collected, and judged only when the walk is complete (I1; absences.ts). One walk at a
+ * Of what is equal to the archive not even a listing travels (unchanged.ts); everything else goes onto the
+ * board. What is missing is collected, and judged only when the walk is complete (I1; absences.ts). One walk at a
  * time; a directory that is asked for meanwhile follows.
  * @module
  */
@@ -11,17 +11,20 @@ import { logger } from "../base/log.ts";
 import type { Listing } from "../core/endpoint.ts";
 import { sameContent, sameEntry } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
-import { isBelow, parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { isBelow, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Absences } from "./absences.ts";
 import { BundleLane } from "./bundles.ts";
 import type { PairContext } from "./context.ts";
 import { mergeDirectory, type MergedName } from "./merge.ts";
 import type { Sighting } from "./news.ts";
+import { type SummedDir, unchangedDirs } from "./unchanged.ts";
 import { isAsArchived } from "./view.ts";
 
-/** How many directories are listed in one request, and how many requests are under way. */
-const BATCH_DIRS = 16;
+/** How many directories are listed in one request. */
+const LIST_DIRS = 16;
+/** How many are held against the archive in one request. */
+const VERIFY_DIRS = 1_024;
 /** While more paths than this are on the board the walk waits. */
 const BOARD_LIMIT = 2_000;
 /** The same for large files that wait to be transferred. */
@@ -31,11 +34,20 @@ const log = logger("brain", "scan");
 
 const SIDES = ["left", "right"] as const;
 
-/** A directory that is to be listed, on the sides that have it. */
+/** A directory that is to be gone through, on the sides that have it. */
 interface Todo {
   readonly path: RelPath;
   readonly left: boolean;
   readonly right: boolean;
+  /** It is known not to be as the archive says, or may be: it is listed. */
+  readonly isDifferent?: true;
+}
+
+/** What comes next of a walk. */
+interface Stretch {
+  /** Maybe as the archive says on both sides. */
+  readonly summed: SummedDir[];
+  readonly toList: Todo[];
 }
 
 /** Walks trees. */
@@ -113,21 +125,54 @@ export class Scanner {
   }
 
   async #walk(top: RelPath): Promise<void> {
+    // Last in, first out: the walk stays depth first, and the list of what is to be done short.
     const todo: Todo[] = [{ path: top, left: true, right: true }];
     while (todo.length > 0) {
-      const batch = todo.splice(Math.max(0, todo.length - BATCH_DIRS));
-      const [left, right] = await Promise.all(SIDES.map((side) => this.#list(side, batch)));
-      // Last in, first out: the walk stays depth first, and the list of what is to be done short.
-      for (const dir of batch.toReversed()) {
-        const listed = { left: left!.get(dir.path), right: right!.get(dir.path) };
-        await this.#directory(dir, listed, todo);
-        const isGone = SIDES.some((side) => hasGone(listed[side]));
-        if (isGone && dir.path !== ROOT) this.#context.moves.notListed(dir.path);
+      const { summed, toList } = this.#nextOf(todo);
+      const unchanged = await unchangedDirs(this.#context, summed);
+      for (const dir of summed) {
+        if (unchanged.has(dir.path)) this.#unchanged(dir, todo);
+        else todo.push({ path: dir.path, left: true, right: true, isDifferent: true });
       }
-      for (const side of SIDES) this.#bundles[side].flush();
+      await this.#listAll(toList, todo);
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
       if (this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT) await this.#room();
     }
+  }
+
+  /** Takes what is next off the end of what is to be done. */
+  #nextOf(todo: Todo[]): Stretch {
+    const next: Stretch = { summed: [], toList: [] };
+    while (todo.length > 0 && next.summed.length < VERIFY_DIRS && next.toList.length < LIST_DIRS) {
+      const dir = todo.pop()!;
+      const isCandidate = dir.left && dir.right && dir.isDifferent !== true;
+      const state = isCandidate ? this.#context.archive.dirState(dir.path) : null;
+      if (state !== null && state.sums !== null) next.summed.push({ path: dir.path, row: state.row, sums: state.sums });
+      else next.toList.push(dir);
+    }
+    return next;
+  }
+
+  /** A directory that is as the archive says on both sides: so are the directories in it there. */
+  #unchanged({ path, sums }: SummedDir, todo: Todo[]): void {
+    this.dirs++;
+    this.entries += sums.entries;
+    for (const side of SIDES) this.#readable(side, path);
+    for (const name of this.#context.archive.subdirs(path)) {
+      todo.push({ path: joinPath(path, name), left: true, right: true });
+    }
+  }
+
+  async #listAll(dirs: readonly Todo[], todo: Todo[]): Promise<void> {
+    if (dirs.length === 0) return;
+    const [left, right] = await Promise.all(SIDES.map((side) => this.#list(side, dirs)));
+    for (const dir of dirs) {
+      const listed = { left: left!.get(dir.path), right: right!.get(dir.path) };
+      await this.#directory(dir, listed, todo);
+      const isGone = SIDES.some((side) => hasGone(listed[side]));
+      if (isGone && dir.path !== ROOT) this.#context.moves.notListed(dir.path);
+    }
+    for (const side of SIDES) this.#bundles[side].flush();
   }
 
   async #list(side: Side, batch: readonly Todo[]): Promise<Map<RelPath, Listing>> {
@@ -163,6 +208,13 @@ export class Scanner {
       }
     }
     for (const side of SIDES) this.#bundles[side].exit();
+    this.#sumUp(dir.path);
+  }
+
+  /** What is ignored was forgotten: from now on the rows of the directory may stand for it (sum_scope.ts). */
+  #sumUp(dir: RelPath): void {
+    const { archive } = this.#context;
+    if (archive.dirState(dir)?.sums === null) archive.transact(() => archive.sumUp(dir));
   }
 
   /**

@@ -9,11 +9,12 @@
  * @module
  */
 import type { Checkup, EchoSize, Vitals } from "./checkup.ts";
-import type { Stamp } from "./entry.ts";
+import type { DirEntry, Stamp } from "./entry.ts";
 import type { PathRules } from "./ignore.ts";
 import type { Observation } from "./observation.ts";
 import type { RelPath } from "./path.ts";
 import type { CommitBatch, Expected, TransitionResult } from "./transition.ts";
+import type { SumText } from "./sum.ts";
 import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "./trash.ts";
 
 /** How the message of a `SetupError` begins when a root cannot be opened at all: missing, no directory. */
@@ -91,6 +92,15 @@ export type Listing =
     readonly path: RelPath;
     readonly self: Observation;
   };
+
+/** A directory as the archive has it. */
+export interface DirClaim {
+  readonly path: RelPath;
+  /** What is in it adds up to this (core/sum.ts). */
+  readonly sum: SumText;
+  /** The directory itself; `null`: the root, of which nothing is compared. */
+  readonly self: Pick<DirEntry, "mode" | "owner"> & Pick<Stamp, "inode" | "birthNs"> | null;
+}
 
 /** What an endpoint reports by itself, in order. */
 export type EndpointEvent =
@@ -205,6 +215,14 @@ export interface Endpoint extends AsyncDisposable {
 
   /** Sets a watch on each directory, then lists it; one answer for each path, in order. */
   list(dirs: readonly RelPath[], options?: { readonly signal?: AbortSignal }): Promise<readonly Listing[]>;
+
+  /**
+   * Sets a watch on each directory, then holds it against a claim; one answer for each, in order. True: a
+   * listing would show just what is claimed, nothing that is ignored or blocked among it, and the directory
+   * is watched. False says nothing at all: it is to be listed.
+   * `key`: the 32 hex digits under which the sums were made.
+   */
+  verify(key: string, claims: readonly DirClaim[]): Promise<readonly boolean[]>;
 
   /** Looks at each path now; one observation for each path, in order. */
   look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]>;

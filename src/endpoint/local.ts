@@ -12,6 +12,7 @@ import type { Checkup, Vitals } from "../core/checkup.ts";
 import {
   type BasisRequest,
   type BasisResult,
+  type DirClaim,
   type Endpoint,
   type EndpointEvent,
   type EndpointFacts,
@@ -42,14 +43,15 @@ import { errnoName } from "../replica/errno.ts";
 import { factsOf, rsyncVersion } from "../replica/facts.ts";
 import { hostCheckup, watchLimit } from "../replica/host_checkup.ts";
 import { KnownStamps } from "../replica/known_stamps.ts";
-import { type Listed, Lister } from "../replica/lister.ts";
+import { Lister } from "../replica/lister.ts";
 import { Looker, OwnerNaming, type Sighting } from "../replica/looker.ts";
-import { KIND, STATUS } from "../replica/native_format.ts";
+import { KIND, type RawStat, STATUS } from "../replica/native_format.ts";
 import { findProgram } from "../replica/programs.ts";
 import { Owners } from "../replica/owners.ts";
 import { Reporter } from "../replica/reporter.ts";
 import { rootCheckup } from "../replica/root_checkup.ts";
 import { TrashCan } from "../replica/trash_can.ts";
+import { verifyDirs } from "../replica/verifier.ts";
 import { Watcher } from "../replica/watcher.ts";
 
 /** What a local endpoint is opened with, besides what every endpoint is. */
@@ -188,10 +190,20 @@ export class LocalEndpoint implements Endpoint {
     options?: { readonly signal?: AbortSignal },
   ): Promise<readonly Listing[]> {
     const listed = await orAborted(this.#parts.lister.list(dirs), options?.signal);
-    for (const each of listed) this.#rememberSelf(each);
+    for (const { listing: { path, self }, stat } of listed) {
+      if (self.kind === "present" && stat !== null) this.#rememberDir(path, { stat, began: self.began });
+    }
     const { followed } = this.#parts;
     for (const { listing } of listed) followed?.noteListing(listing);
     return listed.map(({ listing }) => listing);
+  }
+
+  async verify(key: string, claims: readonly DirClaim[]): Promise<readonly boolean[]> {
+    const verified = await verifyDirs(key, claims, this.#parts);
+    return verified.map((each, i) => {
+      if (each.isSame) this.#rememberDir(claims[i]!.path, each);
+      return each.isSame;
+    });
   }
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
@@ -378,11 +390,10 @@ export class LocalEndpoint implements Endpoint {
     throw new SetupError(`Cannot ${what} ${root}: ${writeTrouble(done.errno)}`);
   }
 
-  /** A directory that was listed was told; what is in it may then be told less often. */
-  #rememberSelf({ listing, stat }: Listed): void {
+  /** A directory that was listed, or is as was claimed, is told; what is in it may then be told less often. */
+  #rememberDir(path: RelPath, { stat, began }: { readonly stat: RawStat; readonly began: number }): void {
     const { known } = this.#parts;
-    if (listing.self.kind !== "present" || stat === null || known.match(listing.path, stat) === "same") return;
-    known.remember(listing.path, stat, { began: listing.self.began, isOwn: false, isRacy: false });
+    if (known.match(path, stat) !== "same") known.remember(path, stat, { began, isOwn: false, isRacy: false });
   }
 
   #rememberCommitted(transition: Transition, { result, stat }: Committed): void {

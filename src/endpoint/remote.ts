@@ -13,6 +13,7 @@ import type { Checkup, EchoSize, Vitals } from "../core/checkup.ts";
 import type {
   BasisRequest,
   BasisResult,
+  DirClaim,
   Endpoint,
   EndpointEvent,
   EndpointFacts,
@@ -118,6 +119,15 @@ export class RemoteEndpoint implements Endpoint {
       requireAnswers(listings.map((listing) => listing.path), items);
       listings.forEach(requireListing);
       return listings;
+    });
+  }
+
+  async verify(key: string, claims: readonly DirClaim[]): Promise<readonly boolean[]> {
+    const bytesOf = ({ path }: DirClaim) => pathBytes(path);
+    return await this.#inPieces(claims, { bytesOf, maxBytes: QUESTION_MAX_BYTES }, async (items) => {
+      const { items: answers } = await this.#caller.call("verify", { head: { key }, items });
+      requireCount(answers, items);
+      return answers;
     });
   }
 

@@ -93,6 +93,7 @@ class Service {
     return {
       open: this.#open,
       list: this.#on(async (endpoint, { items }, signal) => listed(await endpoint.list(items, { signal }))),
+      verify: this.#on(async (endpoint, { head, items }) => plain(await endpoint.verify(head.key, items))),
       look: this.#on(async (endpoint, { head, items }, signal) => {
         if (head.contentLimitBytes > CONTENT_MAX_BYTES) throw new ProtocolError("Cannot look: too much is asked for");
         return plain(await endpoint.look(items, { ...head, signal }));

@@ -7,6 +7,7 @@
  */
 import { ProtocolError } from "../base/errors.ts";
 import type { Name, RelPath } from "../core/path.ts";
+import type { SumText } from "../core/sum.ts";
 import {
   encodeBare,
   type FatalRecord,
@@ -26,6 +27,7 @@ const W_LIST = 0x02;
 const W_DROP = 0x03;
 const W_SYNC = 0x04;
 const W_COUNT = 0x05;
+const W_SUM = 0x06;
 const W_READY = 0x81;
 const W_LISTING = 0x82;
 const W_DIRTY = 0x83;
@@ -35,10 +37,16 @@ const W_ROOT = 0x86;
 const W_MOUNT = 0x87;
 const W_BARRIER = 0x88;
 const W_COUNTED = 0x89;
+const W_SUMMED = 0x8a;
 
 const LISTING_LAST = 1;
 const LISTING_UNWATCHED = 2;
 const LISTING_FLAGS = LISTING_LAST | LISTING_UNWATCHED;
+
+const SUMMED_UNWATCHED = 1;
+const SUMMED_OTHER = 2;
+const SUMMED_FLAGS = SUMMED_UNWATCHED | SUMMED_OTHER;
+const SUM_BYTES = 16;
 
 /** The bits that say what happened to a dirty name. */
 export const DIRTY = {
@@ -89,6 +97,17 @@ export interface WatchListing {
   readonly entries: readonly RawListed[];
 }
 
+/** What a directory adds up to. */
+export interface RawSummed {
+  /** Not 0: it could not be read to its end (I1). */
+  readonly errno: number;
+  readonly isUnwatched: boolean;
+  /** Null: something is in it that no sum stands for. */
+  readonly sum: SumText | null;
+  /** Of the directory. */
+  readonly stat: RawStat;
+}
+
 /** A name to look at; `bits` of `DIRTY`. */
 export interface RawDirty {
   readonly bits: number;
@@ -106,6 +125,7 @@ export type WatchRecord =
   | { readonly kind: "mount"; readonly path: RelPath }
   | { readonly kind: "barrier" }
   | { readonly kind: "counted"; readonly watches: number }
+  | { readonly kind: "summed"; readonly dirs: readonly RawSummed[] }
   | FatalRecord;
 
 /** W_OPEN: the first request. `maxWatches` 0 means the kernel's limit alone. */
@@ -119,6 +139,13 @@ export function encodeWatchOpen(
 /** W_LIST: watches each directory, then lists it. */
 export function encodeWatchList(id: number, dirs: readonly RelPath[]): Uint8Array<ArrayBuffer> {
   const writer = new RecordWriter(W_LIST, id).u32(dirs.length);
+  for (const dir of dirs) writer.text16(dir);
+  return writer.finish();
+}
+
+/** W_SUM: watches each directory, then sums up what is in it; `key` as in core/sum.ts. */
+export function encodeWatchSum(id: number, key: string, dirs: readonly RelPath[]): Uint8Array<ArrayBuffer> {
+  const writer = new RecordWriter(W_SUM, id).raw(Uint8Array.fromHex(key)).u32(dirs.length);
   for (const dir of dirs) writer.text16(dir);
   return writer.finish();
 }
@@ -166,6 +193,15 @@ function readListing(r: RecordReader): WatchListing {
   };
 }
 
+function readSummed(r: RecordReader): RawSummed {
+  const errno = r.i32();
+  const flags = r.u8();
+  if ((flags & ~SUMMED_FLAGS) !== 0) r.fail(`its flags are ${flags}`);
+  const stat = r.stat();
+  const sum = r.raw(SUM_BYTES).toHex();
+  return { errno, isUnwatched: (flags & SUMMED_UNWATCHED) !== 0, sum: (flags & SUMMED_OTHER) !== 0 ? null : sum, stat };
+}
+
 function readDirty(r: RecordReader): RawDirty {
   const bits = r.u16();
   if ((bits & ~DIRTY_ALL) !== 0) r.fail(`its bits are ${bits}`);
@@ -201,6 +237,8 @@ export function decodeWatchRecord({ type, body }: NativeRecord): WatchRecord {
       return readBody("W_BARRIER", body, () => ({ kind: "barrier" }));
     case W_COUNTED:
       return readBody("W_COUNTED", body, (r) => ({ kind: "counted", watches: r.u32() }));
+    case W_SUMMED:
+      return readBody("W_SUMMED", body, (r) => ({ kind: "summed", dirs: r.many(readSummed) }));
     case R_FATAL:
       return readBody("R_FATAL", body, readFatal);
     default:

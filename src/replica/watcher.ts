@@ -16,12 +16,14 @@ import {
   encodeWatchDrop,
   encodeWatchList,
   encodeWatchOpen,
+  encodeWatchSum,
   encodeWatchSync,
   FORMAT_VERSION,
   type NativeRecord,
   type RawListed,
   type RawOpen,
   type RawStat,
+  type RawSummed,
   type WatchListing,
   type WatchReady,
   type WatchRecord,
@@ -110,9 +112,20 @@ export class Watcher implements AsyncDisposable {
   async list(dirs: readonly RelPath[]): Promise<RawListing[]> {
     const out: RawListing[] = [];
     for (let from = 0; from < dirs.length; from += REQUEST_DIRS) {
-      out.push(...await this.#listPart(dirs.slice(from, from + REQUEST_DIRS)));
+      const part = dirs.slice(from, from + REQUEST_DIRS);
+      out.push(...await this.#ask((process) => listOnce(process, part)));
     }
     return out;
+  }
+
+  /** Watches each directory, then sums up what is in it; one answer for each, in order. */
+  async sum(key: string, dirs: readonly RelPath[]): Promise<RawSummed[]> {
+    const parts: Promise<readonly RawSummed[]>[] = [];
+    for (let from = 0; from < dirs.length; from += REQUEST_DIRS) {
+      const part = dirs.slice(from, from + REQUEST_DIRS);
+      parts.push(this.#ask((process) => sumOnce(process, key, part)));
+    }
+    return (await Promise.all(parts)).flat();
   }
 
   /** Forgets the watches at and below a path. */
@@ -141,11 +154,11 @@ export class Watcher implements AsyncDisposable {
     await this.#process?.[Symbol.asyncDispose]();
   }
 
-  /** A generation that dies under a list is followed by one that is asked again. */
-  async #listPart(dirs: readonly RelPath[]): Promise<RawListing[]> {
+  /** A generation that dies under a question is followed by one that is asked again. */
+  async #ask<T>(question: (process: NativeProcess) => Promise<T>): Promise<T> {
     for (let tries = 0;; tries++) {
       try {
-        return await listOnce(await this.#generation, dirs);
+        return await question(await this.#generation);
       } catch (error) {
         if (this.#stop.signal.aborted) throw this.#stop.signal.reason;
         if (!(error instanceof WatchError) || tries >= RESTART_DELAYS_MS.length) throw asLost(error);
@@ -260,6 +273,16 @@ async function listOnce(process: NativeProcess, dirs: readonly RelPath[]): Promi
     out.push(joinParts(parts));
     parts = [];
     return out.length === dirs.length;
+  });
+  return out;
+}
+
+async function sumOnce(process: NativeProcess, key: string, dirs: readonly RelPath[]): Promise<readonly RawSummed[]> {
+  let out: readonly RawSummed[] = [];
+  await process.request((id) => encodeWatchSum(id, key, dirs), (record) => {
+    out = expectRecord(record, "summed").dirs;
+    if (out.length !== dirs.length) throw new ProtocolError("Cannot read sums: they are not as many as were asked for");
+    return true;
   });
   return out;
 }

@@ -150,16 +150,22 @@ export function text(max: number): Codec<string> {
   };
 }
 
+/** So many bytes as lower-case hex digits. */
+export function digits(size: number): Codec<string> {
+  const form = new RegExp(`^[0-9a-f]{${2 * size}}$`);
+  return {
+    shape: `digits(${size})`,
+    minBytes: size,
+    write(writer, value) {
+      if (!form.test(value)) refuse(`it must be ${2 * size} lower-case hex digits`, value);
+      writer.raw(Uint8Array.fromHex(value));
+    },
+    read: (reader) => reader.raw(size).toHex(),
+  };
+}
+
 /** SHA-256 as hex digits, 32 bytes on the wire. */
-export const sha256: Codec<string> = {
-  shape: "sha256",
-  minBytes: 32,
-  write(writer, value) {
-    if (!/^[0-9a-f]{64}$/.test(value)) refuse("digest must be 64 lower-case hex digits", value);
-    writer.raw(Uint8Array.fromHex(value));
-  },
-  read: (reader) => reader.raw(32).toHex(),
-};
+export const sha256: Codec<string> = digits(32);
 
 /** Text that `parse` takes from outside, or refuses by throwing. */
 export function parsed<T extends string>(inner: Codec<string>, parse: (text: string) => T, name: string): Codec<T> {

@@ -16,7 +16,7 @@ import { ProtocolError } from "../base/errors.ts";
 import type { BasisResult, EndpointEvent, Listing, Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Writer } from "./buffer.ts";
-import { bool, type Codec, nothing, type Of, struct, u32, varint } from "./codec.ts";
+import { bool, type Codec, digits, nothing, type Of, struct, u32, varint } from "./codec.ts";
 import { beginFrame, bodyOf, endFrame, type Frame, FRAME_MAX_BYTES } from "./frame.ts";
 import * as doctor from "./checkup_values.ts";
 import * as values from "./values.ts";
@@ -140,6 +140,10 @@ export const METHODS = {
   pack: method(0x23, {
     request: { head: nothing, item: values.packRequest },
     reply: { head: nothing, item: values.packPart },
+  }),
+  verify: method(0x24, {
+    request: { head: struct<{ readonly key: string }>({ key: digits(16) }), item: values.dirClaim },
+    reply: { head: nothing, item: bool },
   }),
   barrier: method(0x1f, {
     request: { head: struct<{ readonly id: number }>({ id: u32 }), item: none },

@@ -10,6 +10,7 @@ import { ProtocolError } from "../base/errors.ts";
 import type {
   BasisRequest,
   BasisResult,
+  DirClaim,
   EndpointFacts,
   EndpointOptions,
   Listing,
@@ -40,6 +41,7 @@ import {
   bool,
   bytes,
   type Codec,
+  digits,
   f64,
   i64,
   list,
@@ -230,6 +232,13 @@ export const commitPart: Codec<Transition | PackPiece> = union<Transition | Pack
   move: { from: entryPath, to: entryPath, expectedFrom: expected, expectedTo: expected, disposal },
   meta: { path: treePath, expected, entry },
   piece,
+});
+
+/** A directory as the archive has it. */
+export const dirClaim: Codec<DirClaim> = struct<DirClaim>({
+  path: treePath,
+  sum: digits(16),
+  self: option(struct<NonNullable<DirClaim["self"]>>({ mode, owner: ownerOrNone, inode: u64, birthNs: i64 })),
 });
 
 /** A small file to be packed. */

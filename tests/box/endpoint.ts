@@ -11,6 +11,7 @@ import { EndpointLostError } from "../../src/base/errors.ts";
 import type { Checkup, Vitals } from "../../src/core/checkup.ts";
 import type {
   BasisResult,
+  DirClaim,
   Endpoint,
   EndpointEvent,
   EndpointFacts,
@@ -27,6 +28,7 @@ import type {
 import type { Entry, FileEntry, Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
 import { compareNames, isBelow, joinPath, type Name, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
+import { Sum, SumHash } from "../../src/core/sum.ts";
 import type { CommitBatch, Expected, Transition, TransitionResult } from "../../src/core/transition.ts";
 import type { Space, TrashAction, TrashPage, TrashResult } from "../../src/core/trash.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -149,6 +151,31 @@ export class MemoryEndpoint implements Endpoint {
     }
     await this.#turn();
     return listings;
+  }
+
+  async verify(key: string, claims: readonly DirClaim[]): Promise<readonly boolean[]> {
+    this.#watching = true;
+    const answers: boolean[] = [];
+    for (const claim of claims) {
+      await this.#turn();
+      this.#counter++;
+      answers.push(this.#isAsClaimed(key, claim));
+    }
+    await this.#turn();
+    return answers;
+  }
+
+  #isAsClaimed(key: string, { path, sum, self }: DirClaim): boolean {
+    const node = this.tree.find(path);
+    if (node?.kind !== "dir") return false;
+    const hash = new SumHash(key);
+    const found = new Sum();
+    for (const [name, child] of node.children) {
+      found.add(hash.of({ name: name as Name, kind: child.kind, stamp: stampOf(child) }));
+    }
+    const { inode, birthNs, mode } = node;
+    return `${found}` === sum &&
+      (self === null || (self.inode === inode && self.birthNs === birthNs && self.mode === mode));
   }
 
   #listing(path: RelPath): Listing {

@@ -107,6 +107,11 @@ export class FakeEndpoint implements Endpoint {
     );
   };
 
+  verify: Endpoint["verify"] = (key, claims) => {
+    this.#note("verify", { key, claims });
+    return Promise.resolve(claims.map((_, i) => i % 2 === 0));
+  };
+
   look: Endpoint["look"] = (paths, { signal: _, ...options }: LookOptions) => {
     this.#note("look", { paths, options });
     return Promise.resolve(paths.map((path) => ({ kind: "absent" as const, path, began: ++this.#counter })));
