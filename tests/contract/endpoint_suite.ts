@@ -11,10 +11,15 @@ import { eventsSuite } from "./suite_events.ts";
 import { lookSuite } from "./suite_look.ts";
 import { packSuite } from "./suite_pack.ts";
 import { trashSuite } from "./suite_trash.ts";
+import { verifySuite } from "./suite_verify.ts";
 import type { OpenEndpoint, RegisterTest } from "./world.ts";
 
-/** Registers every test of the contract for one door. */
-export function endpointSuite(name: string, open: OpenEndpoint): void {
+/** Registers every test of the contract for one door; `neverVerifies`: it says no whatever is claimed. */
+export function endpointSuite(
+  name: string,
+  open: OpenEndpoint,
+  options: { readonly neverVerifies?: boolean } = {},
+): void {
   const test: RegisterTest = (what, run) => Deno.test(`${name}: ${what}`, () => run(open));
   lookSuite(test);
   commitSuite(test);
@@ -22,4 +27,5 @@ export function endpointSuite(name: string, open: OpenEndpoint): void {
   batchesSuite(test);
   packSuite(test);
   trashSuite(test);
+  verifySuite(test, { never: options.neverVerifies === true });
 }

@@ -1,0 +1,112 @@
+// What a scan asks for, and what it lists: nothing of what both sides show as the archive has it.
+import { assertEquals } from "@std/assert";
+import { at, type PairParts, pairParts, present } from "../../tests/support/brain.ts";
+import { dir, file, row } from "../../tests/support/entries.ts";
+import type { MemoryArchive } from "../../tests/support/memory_archive.ts";
+import { compileIgnore, NO_RULES } from "../core/ignore.ts";
+import type { DirClaim, Listing } from "../core/endpoint.ts";
+import { isBelow, parentOf, type RelPath, ROOT } from "../core/path.ts";
+import type { Side } from "../core/problem.ts";
+import { Absences } from "./absences.ts";
+import { Scanner } from "./scan.ts";
+
+const SIDES = ["left", "right"] as const;
+
+interface Made extends PairParts {
+  readonly scanner: Scanner;
+  /** The directories that were asked about, and that were listed, on each side. */
+  readonly verified: Record<Side, RelPath[]>;
+  readonly listed: Record<Side, RelPath[]>;
+}
+
+/** What both sides show is what the archive says, but for directories in `different`. */
+function make(given: {
+  readonly different?: Partial<Record<Side, readonly string[]>>;
+  readonly excludes?: readonly string[];
+  readonly whileVerifying?: (archive: MemoryArchive) => void;
+} = {}): Made {
+  const ignore = compileIgnore({ ...NO_RULES, excludes: given.excludes ?? [] });
+  const parts = pairParts({ ignore });
+  const { archive, context } = parts;
+  const verified: Made["verified"] = { left: [], right: [] };
+  const listed: Made["listed"] = { left: [], right: [] };
+  archive.transact(() => {
+    for (const path of ["d", "d/e", "d/e/deep", "o"]) archive.put(at(path), row(dir()));
+    for (const path of ["f", "d/f", "d/e/f", "d/e/deep/f", "o/f"]) archive.put(at(path), row(file("a")));
+  });
+  for (const side of SIDES) {
+    parts[side].verify = (key: string, claims: readonly DirClaim[]) => {
+      assertEquals(key, archive.sumKey);
+      verified[side].push(...claims.map(({ path }) => path));
+      if (side === "right") given.whileVerifying?.(archive);
+      return Promise.resolve(claims.map(({ path }) => given.different?.[side]?.includes(path) !== true));
+    };
+    parts[side].list = (dirs) => {
+      listed[side].push(...dirs);
+      return Promise.resolve(dirs.map((path) => listingOf(archive, path, side)));
+    };
+  }
+  const scanner = new Scanner(context, new Absences(context, () => Promise.resolve()), () => Promise.resolve());
+  return { ...parts, scanner, verified, listed };
+}
+
+function listingOf(archive: MemoryArchive, path: RelPath, side: Side): Listing {
+  const own = archive.get(path);
+  const entries = [...archive.below(ROOT)].filter((each) => parentOf(each.path) === path)
+    .map((each) => present(each.path, each.row.entry, { stamp: each.row[side] }))
+    .sort((a, b) => a.path < b.path ? -1 : 1);
+  const self = own === null ? present(path, dir()) : present(path, own.entry, { stamp: own[side] });
+  return { kind: "listed", path, self, entries, began: 1, isWatched: true, hasIgnored: false };
+}
+
+const ALL = ["", "d", "d/e", "d/e/deep", "o"];
+
+Deno.test("a scan lists nothing where both sides are as the archive says, and asks about every directory", async () => {
+  const made = make();
+  await made.scanner.runFirst();
+  for (const side of SIDES) {
+    assertEquals(made.verified[side].toSorted(), ALL.map(at));
+    assertEquals(made.listed[side], []);
+  }
+  assertEquals([made.scanner.dirs, made.scanner.entries, made.context.board.size], [5, 9, 0]);
+});
+
+Deno.test("a scan lists on both sides what differs on one, and goes on below it", async () => {
+  const made = make({ different: { right: ["d"] } });
+  await made.scanner.runFirst();
+  for (const side of SIDES) {
+    assertEquals(made.verified[side].toSorted(), ALL.map(at));
+    assertEquals(made.listed[side], [at("d")]);
+  }
+  assertEquals([made.scanner.dirs, made.scanner.entries], [5, 9]);
+});
+
+Deno.test("a scan lists a directory whose rows changed while the sides were asked", async () => {
+  const made = make({ whileVerifying: (archive) => archive.transact(() => archive.put(at("o/f"), row(file("b")))) });
+  await made.scanner.runFirst();
+  assertEquals(made.listed.left, [at("o")]);
+});
+
+Deno.test("a scan lists a directory whose own row changed while the sides were asked", async () => {
+  let asked = 0;
+  const mode = (archive: MemoryArchive) =>
+    archive.transact(() => {
+      const { left, right } = archive.get(at("o"))!;
+      archive.put(at("o"), { entry: dir({ mode: 0o700 + ++asked }), left, right });
+    });
+  const made = make({ whileVerifying: mode });
+  await made.scanner.runFirst();
+  assertEquals(made.listed.left, [at("o")]);
+});
+
+Deno.test("a scan lists what has no sum, forgets what is ignored there, and sums it up", async () => {
+  const made = make({ excludes: ["^/d/e$"] });
+  made.archive.transact(() => made.archive.dropSums());
+  await made.scanner.runFirst();
+  assertEquals(made.verified.left, []);
+  assertEquals(made.listed.left.filter((path) => !isBelow(path, at("d/e"))).toSorted(), ["", "d", "d/e", "o"].map(at));
+  assertEquals(made.archive.get(at("d/e")), null);
+  for (const path of ["", "d", "o"]) assertEquals(made.archive.dirState(at(path))?.sums !== null, true, path);
+  await made.scanner.runFirst();
+  assertEquals(made.verified.left.toSorted(), ["", "d", "o"].map(at));
+});
