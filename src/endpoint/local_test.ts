@@ -10,7 +10,9 @@ import { nativePath } from "../../tests/support/native_build.ts";
 import { TempTree } from "../../tests/support/temp_tree.ts";
 import { systemClock } from "../base/clock.ts";
 import { EndpointLostError, SetupError } from "../base/errors.ts";
-import { ROOT } from "../core/path.ts";
+import type { DirClaim } from "../core/endpoint.ts";
+import { nameOf, type RelPath, ROOT } from "../core/path.ts";
+import { Sum, SumHash } from "../core/sum.ts";
 import { LocalEndpoint, type LocalEndpointOptions } from "./local.ts";
 
 async function openLocal(root: string, options: Partial<LocalEndpointOptions> = {}): Promise<LocalEndpoint> {
@@ -161,3 +163,30 @@ Deno.test({
     }
   },
 });
+
+Deno.test("LocalEndpoint that follows links never takes a directory with a link for verified", async () => {
+  await using tree = await TempTree.make({ target: "text", d: { l: { link: "../target" } }, e: { f: "text" } });
+  const claims: DirClaim[] = [];
+  {
+    await using plain = await openLocal(tree.path);
+    for (const dir of ["d", "e"].map(p)) claims.push(await claimOf(plain, dir));
+    assertEquals(await plain.verify(SUM_KEY, claims), [true, true]);
+  }
+  await using following = await openLocal(tree.path, { followLinks: true });
+  assertEquals(await following.verify(SUM_KEY, claims), [false, true]);
+});
+
+const SUM_KEY = "00112233445566778899aabbccddeeff";
+
+/** What a directory is now, as a claim. */
+async function claimOf(endpoint: LocalEndpoint, dir: RelPath): Promise<DirClaim> {
+  const [listing] = await endpoint.list([dir]);
+  assert(listing?.kind === "listed");
+  const sum = new Sum();
+  const hash = new SumHash(SUM_KEY);
+  for (const seen of listing.entries) {
+    assert(seen.kind === "present");
+    sum.add(hash.of({ name: nameOf(seen.path), kind: seen.entry.kind, stamp: seen.stamp }));
+  }
+  return { path: dir, sum: `${sum}`, self: null };
+}
