@@ -14,6 +14,8 @@
 #include "live.h"
 #include "rename.h"
 
+#define HOLE_BYTES 4096 /* the block of the usual file systems */
+
 /* Looks at the complete object and makes the name that tells what it is. */
 static int stage_identify(struct site *site, int fd, const struct attrs *attrs, struct staged *out) {
   if (info_at(fd, "", &out->info) < 0) return -1;
@@ -73,13 +75,29 @@ static int settle_nameless(struct site *site, int fd, bool many, struct staged *
   return 0;
 }
 
+static bool is_zero(const uint8_t *data, size_t len) { return !data[0] && !memcmp(data, data + 1, len - 1); }
+
+/* Writes the content with a hole for each block of zeros, as rsync does it for large files. */
+static int write_sparse(int fd, struct bytes content) {
+  size_t written = 0; /* all before it is written, or to be a hole */
+  for (size_t at = 0; at < content.len; at += HOLE_BYTES) {
+    size_t len = content.len - at < HOLE_BYTES ? content.len - at : HOLE_BYTES;
+    if (!is_zero(content.data + at, len)) continue;
+    if (write_all(fd, content.data + written, at - written) < 0) return -1;
+    if (lseek(fd, (off_t)(at + len), SEEK_SET) < 0) return -1;
+    written = at + len;
+  }
+  if (written < content.len) return write_all(fd, content.data + written, content.len - written);
+  return written ? ftruncate(fd, (off_t)written) : 0; /* it ends with a hole */
+}
+
 int stage_content(struct site *site, struct bytes content, const struct attrs *attrs, unsigned how, struct staged *out) {
   char temp[STAGE_NAME_SIZE];
   bool many = how & STAGE_MANY;
   *out = STAGED_NONE;
   int fd = open_nameless(site, temp);
   if (fd < 0) return -1;
-  if (write_all(fd, content.data, content.len) < 0) goto fail;
+  if (write_sparse(fd, content) < 0) goto fail;
   if (attrs_set(fd, KIND_FILE, attrs, site->replica->is_root_user) < 0) goto fail;
   if (stage_identify(site, fd, attrs, out) < 0) goto fail;
   if ((how & STAGE_NEW) && !*temp) {

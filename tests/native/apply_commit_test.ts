@@ -61,6 +61,29 @@ Deno.test("apply put makes files, directories and links with their metadata, and
   });
 });
 
+Deno.test("apply put makes holes of the blocks of zeros in a file, wherever they are", async () => {
+  await withReplica(async (root, driver) => {
+    for (
+      const [name, data] of Object.entries({
+        begin: [1, 1_000],
+        middle: [0, 40, 200_001, 3],
+        end: [0, 90_000],
+        none: [],
+      })
+    ) {
+      const content = "\0".repeat(300_001).split("");
+      for (let i = 0; i < data.length; i += 2) content.fill("x", data[i]!, data[i]! + data[i + 1]!);
+      const text = content.join("");
+      const [result] = await driver.commit([putFile(name, text)]);
+      assertEquals([result!.status, result!.stat.sizeBytes], [STATUS.done, text.length]);
+      assertEquals(await Deno.readTextFile(`${root}/${name}`), text);
+      const blocks = Math.ceil(content.filter((each) => each === "x").length / 4_096) + 1;
+      const taken = Number(await run("stat", ["-c", "%b", `${root}/${name}`])) / 8;
+      assert(taken <= blocks, `${name} takes ${taken} blocks, not ${blocks}`);
+    }
+  });
+});
+
 Deno.test("apply put changes nothing where something stands that was not expected", async () => {
   await withReplica(async (root, driver) => {
     await Deno.writeTextFile(`${root}/f`, "user's");
@@ -303,7 +326,7 @@ Deno.test("apply reports a full disk, and works again when there is room", async
     await run("mount", ["-t", "tmpfs", "-o", "size=1m", "none", mount]);
     try {
       await using driver = await ApplyDriver.start(mount);
-      const large = new Uint8Array(900 << 10);
+      const large = new Uint8Array(900 << 10).fill(1);
       assertEquals((await driver.make(putFile("a", large))).status, STATUS.done);
       const [failed, small] = await driver.commit([putFile("b", large), putDir("c")]);
       assertEquals([failed!.status, failed!.errno, failed!.step], [STATUS.failed, 28, "stage"]);
