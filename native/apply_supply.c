@@ -4,9 +4,12 @@
  * DESIGN: a batch lives in the replica's list from its first A_SUPPLY or A_PREPARE to A_RELEASE.
  * A supplied file stays open (that fd alone keeps the file system busy), without a lease: whether
  * it was written to is told by its stamp and a second lease at the end (I3).
+ * A basis link changes the ctime of a user's file, and so does its end. Beside it lies a note of what the
+ * file was before, so that a later life, too, can tell that from an edit.
  */
 #include "apply_supply.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +23,10 @@
 #include "partial.h"
 #include "trash.h"
 
-#define ENTRY_SIZE_MIN 71 /* bytes: id, path, STAT, is_growing */
+#define NOTE ".was"
+#define NOTE_SIZE 16
+#define NOTE_MAX (UINT16_MAX + 256u) /* bytes: path, two STATs */
+#define ENTRY_SIZE_MIN 79 /* bytes: id, path, STAT, incoming, is_growing */
 
 struct holding { /* one supplied file, or one basis link */
   uint32_t id;
@@ -188,6 +194,20 @@ static struct result supply_one(const struct site *site, int dir, const char *ba
   return result;
 }
 
+/* Writes the note of a link; without one, the file may count as edited after a kill, and no more. */
+static void note_basis(int dir, const struct supply_entry *e, const struct info *before, const struct info *after) {
+  char name[NOTE_SIZE];
+  struct buf note = {0};
+  snprintf(name, sizeof name, "%u" NOTE, e->id);
+  buf_bytes16(&note, e->path.data, e->path.len);
+  buf_info(&note, before);
+  buf_info(&note, after);
+  int fd = openat(dir, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd >= 0 && write_all(fd, note.data, note.len) < 0) unlinkat(dir, name, 0);
+  close_fd(fd);
+  buf_free(&note);
+}
+
 /* The link changes the ctime: the stamp after it counts if nobody came to write until it was read. */
 static struct result link_basis(const struct site *site, int dir, const char *batch, const struct supply_entry *e,
                                 const struct place *place, struct live *live) {
@@ -204,6 +224,7 @@ static struct result link_basis(const struct site *site, int dir, const char *ba
     return result;
   }
   if (!live_is_leased(live) || site_stamp_is_young(site->replica, &before)) result.status = ST_DIRTY;
+  else note_basis(dir, e, &before, &live->info);
   result.info = live->info;
   struct holding holding = {.id = e->id, .fd = -1, .info = live->info};
   buf_put(&holding.path, e->path.data, e->path.len);
@@ -215,11 +236,17 @@ static struct result prepare_one(const struct site *site, int dir, const char *b
   struct place place = {.dir = -1, .borrowed = true};
   struct live live = {.object = -1, .fd = -1};
   struct result result = open_expected(site, e, false, &place, &live);
-  /* WHY not both: rsync takes one basis, and what was sent of an edit is less than all the rest. */
-  if (result.status == ST_DONE) partial_drop(site, e->id);
-  else partial_give(site, batch, e->id);
-  if (result.status != ST_DONE) return result;
-  result = link_basis(site, dir, batch, e, &place, &live);
+  if (result.status != ST_DONE) {
+    partial_give(site, batch, e->id);
+    return result;
+  }
+  /* WHY joined: rsync takes one basis, and both have something that does not have to be sent. */
+  if (partial_join(site, batch, e->id, &live, e->incoming)) {
+    result = result_of(e->id, ST_GONE, 0);
+  } else {
+    partial_drop(site, e->id);
+    result = link_basis(site, dir, batch, e, &place, &live);
+  }
   live_close(&live);
   place_close(&place);
   return result;
@@ -317,6 +344,49 @@ static struct result release_basis(const struct site *site, int dir, const struc
   return result;
 }
 
+/* One note: the link beside it goes. Returns whether the file is still what it was, but for psync's links. */
+static bool sweep_note(const struct site *site, int dir, const char *name, struct buf *renewed) {
+  char *rest;
+  struct buf text = {0};
+  struct holding holding = {.id = (uint32_t)strtoul(name, &rest, 10), .fd = -1};
+  if (strcmp(rest, NOTE) || site_read_file(dir, name, NOTE_MAX, &text) < 0) {
+    buf_free(&text);
+    return false;
+  }
+  struct reader r = {text.data, text.data + text.len, false};
+  struct bytes path = get_bytes16(&r);
+  struct info before;
+  get_info(&r, &before);
+  get_info(&r, &holding.info);
+  struct result result = result_of(holding.id, ST_FAILED, 0);
+  if (!r.bad && r.at == r.end) {
+    buf_put(&holding.path, path.data, path.len);
+    result = release_basis(site, dir, &holding);
+  }
+  if (result.status == ST_DONE) {
+    buf_bytes16(renewed, path.data, path.len);
+    buf_info(renewed, &before);
+    buf_info(renewed, &result.info);
+  }
+  buf_free(&holding.path);
+  buf_free(&text);
+  return result.status == ST_DONE;
+}
+
+uint32_t supply_sweep_basis(const struct site *site, const char *batch, struct buf *renewed) {
+  int area = site_open_dir(site->own, "basis"), dir = area < 0 ? -1 : site_open_dir(area, batch);
+  int listed = dir < 0 ? -1 : site_open_dir(dir, ".");
+  DIR *list = listed < 0 ? NULL : fdopendir(listed);
+  uint32_t count = 0;
+  for (struct dirent *e; list && (e = readdir(list));) count += sweep_note(site, dir, e->d_name, renewed);
+  if (list) closedir(list);
+  else close_fd(listed);
+  close_fd(dir);
+  if (area >= 0) trash_remove_tree(area, batch);
+  close_fd(area);
+  return count;
+}
+
 static void remove_batch_dir(const struct site *site, const char *area, const char *batch) {
   int dir = site_open_dir(site->own, area);
   if (dir >= 0) trash_remove_tree(dir, batch);
@@ -366,6 +436,7 @@ bool supply_parse(struct reader *r, struct supply_request *q) {
     struct supply_entry *e = &q->entries[i];
     *e = (struct supply_entry){.id = get_u32(r), .path = get_bytes16(r), .expected = {.kind = KIND_FILE}};
     get_info(r, &e->expected.info);
+    e->incoming = get_u64(r);
     e->is_growing = get_u8(r) == 1;
     for (size_t at = 0; e->is_growing && at < SHA256_SIZE; at++) e->digest[at] = get_u8(r);
   }

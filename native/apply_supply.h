@@ -15,6 +15,7 @@ struct supply_entry {
   uint32_t id;
   struct bytes path;
   struct expected expected;
+  uint64_t incoming; /* of a basis: bytes that are to arrive */
   bool is_growing; /* it may have grown, and be written to: its first bytes count */
   uint8_t digest[SHA256_SIZE]; /* of expected.info.size bytes */
 };
@@ -40,5 +41,9 @@ void supply_release(struct replica *replica, struct bytes batch, struct buf *ans
 bool supply_is_known(struct replica *replica, const char *batch);
 /* Closes and forgets every batch; at the end of the process. */
 void supply_forget(struct replica *replica);
+
+/* Removes the basis links that an earlier life left in a batch. Appends (path, STAT before, STAT now) of each
+ * file that nobody else has touched; returns how many. */
+uint32_t supply_sweep_basis(const struct site *site, const char *batch, struct buf *renewed);
 
 #endif

@@ -23,6 +23,8 @@ struct sweep {
   struct site *site;
   struct bytes label;
   struct kept_list found;
+  struct buf renewed; /* (path, STAT before, STAT now) */
+  uint32_t renewed_count;
 };
 
 /* Keeps what may be a user's. */
@@ -79,7 +81,13 @@ static void sweep_stage_entry(struct sweep *s, int dir, const char *name) {
   }
 }
 
-/* Links to live files, and links to fds: the names are psync's own, whatever they lead to. */
+/* Links to live files: what psync's own links did to their ctime is told. */
+static void sweep_basis_entry(struct sweep *s, int dir, const char *name) {
+  (void)dir;
+  if (!supply_is_known(s->site->replica, name)) s->renewed_count += supply_sweep_basis(s->site, name, &s->renewed);
+}
+
+/* Links to fds: the names are psync's own, whatever they lead to. */
 static void sweep_link_entry(struct sweep *s, int dir, const char *name) {
   if (!supply_is_known(s->site->replica, name)) trash_remove_tree(dir, name);
 }
@@ -107,7 +115,7 @@ void own_sweep(struct replica *replica, struct bytes label, struct buf *answer) 
   pthread_rwlock_wrlock(&replica->sweeping);
   if (site_open_own(replica, &site) == 0) {
     sweep_area(&s, "stage", sweep_stage_entry);
-    sweep_area(&s, "basis", sweep_link_entry);
+    sweep_area(&s, "basis", sweep_basis_entry);
     sweep_area(&s, "supply", sweep_link_entry);
     partial_purge(&site, PARTIAL_AGE_S);
     site_close(&site);
@@ -115,5 +123,8 @@ void own_sweep(struct replica *replica, struct bytes label, struct buf *answer) 
   pthread_rwlock_unlock(&replica->sweeping);
   buf_u32(answer, s.found.count);
   buf_put(answer, s.found.places.data, s.found.places.len);
+  buf_u32(answer, s.renewed_count);
+  buf_put(answer, s.renewed.data, s.renewed.len);
   buf_free(&s.found.places);
+  buf_free(&s.renewed);
 }

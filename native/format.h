@@ -145,13 +145,16 @@ enum kind {
 #define A_COMMIT 0x14 /* at most 16,384 OPs. Labels and batches: [A-Za-z0-9._-], not first '.', 1..100 bytes */
 /* body: bytes16 batch, u32 count, count * FILE. Opens each file, and makes
  * .psync/supply/<batch>/<id> -> /proc/<pid>/fd/<n>. Answered by A_RESULTS.
- * FILE: u32 id, path, STAT expected, u8 is_growing; is_growing 1: 32 bytes, the digest of the first
- * STAT.size bytes. Such a file may have grown since and may be open for writing: A_RELEASE says DONE
- * where those bytes are still what they were. Without a meaning to A_PREPARE. */
+ * FILE: u32 id, path, STAT expected, u64 incoming, u8 is_growing; is_growing 1: 32 bytes, the digest of
+ * the first STAT.size bytes. Such a file may have grown since and may be open for writing: A_RELEASE says
+ * DONE where those bytes are still what they were. Without a meaning to A_PREPARE. `incoming`: the size of
+ * the file that is to arrive; of A_PREPARE only. */
 #define A_SUPPLY 0x15
 /* body: bytes16 batch, u32 count, count * FILE. Makes
  * .psync/stage/<batch> and .psync/basis/<batch>, links each live file that is still as expected to
- * .psync/basis/<batch>/<id> under the lease. Answered by A_RESULTS with the STAT after the link. */
+ * .psync/basis/<batch>/<id> under the lease. Answered by A_RESULTS with the STAT after the link. Where an
+ * earlier transfer of that id was cut off, what it had written, with the rest of the live file behind it, is
+ * the basis instead (.psync/stage/<batch>/.partial/<id>): ST_GONE, the live file was not touched. */
 #define A_PREPARE 0x16
 /* body: bytes16 batch. Supplied: is each file still what was opened? closes. Prepared: unlinks the
  * basis links (under the lease; STAT after), removes the stage directory of the batch. Answered by
@@ -163,7 +166,9 @@ enum kind {
 #define A_SYNC 0x18
 #define SYNC_CONTENTS 1 /* syncfs everywhere: what users wrote becomes durable as well, not names alone */
 /* Sweeps leftovers of an earlier life out of stage, basis and supply: what is provably psync's own
- * (see apply.h) is removed, everything else goes to .psync/trash/<label>.conflict/found/.
+ * (see apply.h) is removed, everything else goes to .psync/trash/<label>.conflict/found/. Beside a basis
+ * link lies <id>.was, the path and the STATs before and after the link, so that what the removal of the
+ * link does to the ctime is known for psync's own.
  * body: bytes16 label. Answered by A_SWEPT. */
 #define A_SWEEP 0x19
 /* body: u64 needed bytes. Where less is free, what is kept of interrupted transfers is removed first.
@@ -267,7 +272,8 @@ enum status {
 #define A_COMMITTED 0x93
 /* body: u32 count, count * (u32 id, u8 status, i32 errno, STAT) */
 #define A_RESULTS 0x94
-/* body: u32 count, count * bytes16 kept (below .psync/trash/) */
+/* body: u32 count, count * bytes16 kept (below .psync/trash/), u32 count, count * (path, STAT before, STAT
+ * now): live files that psync alone has touched, by the basis links that an earlier life left */
 #define A_SWEPT 0x95
 /* body: u64 free bytes for us, u64 total bytes, u64 free inodes, u64 total inodes */
 #define A_SPACE 0x96

@@ -198,7 +198,7 @@ export class BulkLane {
     );
     const bases = await target.prepare(
       batch,
-      wants.map((want, i) => ({ id: ids[i]!, path: want.path, expected: want.expected })),
+      wants.map((want, i) => ({ id: ids[i]!, path: want.path, expected: want.expected, incomingBytes: sizeOf(want) })),
     );
     const bytes = wants.reduce((sum, want) => sum + sizeOf(want), 0);
     const onStart = (moved: () => number) => void this.#moving.set(batch, () => Math.min(bytes, moved()));

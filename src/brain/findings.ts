@@ -1,9 +1,12 @@
 /**
  * Versions that an endpoint found by itself and kept in its trash: late writes into what had been
- * displaced, and what an earlier life left in the stage. They are listed as conflicts (I2, I9).
+ * displaced, and what an earlier life left in the stage. They are listed as conflicts (I2, I9). And files
+ * that look edited, as psync's own links changed their ctime, and are not.
  * @module
  */
-import type { Findings } from "../core/endpoint.ts";
+import type { Archive } from "../core/archive.ts";
+import type { Adopted, Findings } from "../core/endpoint.ts";
+import { sameStamp } from "../core/entry.ts";
 import { parseRelPath, type RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { PairContext } from "./context.ts";
@@ -15,6 +18,18 @@ export function recordFindings(context: PairContext, side: Side, found: Findings
   for (const kept of found.kept) {
     recordConflict(context, { path: pathOf(kept), loser: side, why, kept, left: null, right: null });
   }
+}
+
+/** Follows what psync's own links did to files that nobody else has touched. */
+export function recordRenewed(archive: Archive, side: Side, { renewed }: Adopted): void {
+  archive.transact(() => {
+    for (const { path, before, now } of renewed) {
+      const row = archive.get(path);
+      if (row?.entry.kind === "file" && sameStamp("file", row[side], before)) {
+        archive.put(path, { ...row, [side]: now });
+      }
+    }
+  });
 }
 
 /** The path for which something was kept: it lies below one directory of the trash. */

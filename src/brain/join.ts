@@ -9,6 +9,7 @@ import { archivePath, createPair, findPair, listPairs, type Pair as KnownPair } 
 import type { Archive } from "../core/archive.ts";
 import { type Lock, type PairId, printLock, printPair } from "../core/marks.ts";
 import { showPath } from "../core/path.ts";
+import { recordRenewed } from "./findings.ts";
 import type { Sides } from "./context.ts";
 import type { Endpoint, EndpointFacts, Findings } from "../core/endpoint.ts";
 import type { Side } from "../core/problem.ts";
@@ -191,7 +192,9 @@ async function adopt(endpoints: Sides<Endpoint>, joined: Opened, context: Sessio
     const { lock: oldLock } = facts[side];
     const lock = ownLock(facts[side], { term, brainHost: facts.left.hostName, brainBoot: facts.left.bootId });
     if (oldLock !== null) context.report.notice({ kind: "lock-taken", side });
-    found[side] = await endpoints[side].adopt({ pair: printPair(joined.id), lock, oldLock });
+    const adopted = await endpoints[side].adopt({ pair: printPair(joined.id), lock, oldLock });
+    recordRenewed(joined.archive, side, adopted);
+    found[side] = adopted;
   }
   return found;
 }

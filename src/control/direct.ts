@@ -10,6 +10,7 @@ import { openArchive } from "../archive/archive.ts";
 import { archivePath, type Pair } from "../archive/pair_store.ts";
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, SetupError } from "../base/errors.ts";
+import { recordRenewed } from "../brain/findings.ts";
 import { answerControl, type ControlAnswer, type ControlRequest, listFindings } from "../brain/control_requests.ts";
 import { lockState, nextTerm, takenMessage } from "../brain/identity.ts";
 import { isAlive, ownLock, SSH_COMMAND } from "../brain/join.ts";
@@ -163,6 +164,8 @@ class DirectControl implements Control {
     this.#archive.transact(() => this.#archive.setMeta("term", String(term)));
     const brain = { term, brainHost: Deno.hostname(), brainBoot: Deno.readTextFileSync(BOOT_ID).trim() };
     const marks = { pair: printPair(this.#pair.id), lock: ownLock(facts, brain), oldLock: facts.lock };
-    listFindings(this.#archive, side, await endpoint.adopt(marks));
+    const adopted = await endpoint.adopt(marks);
+    recordRenewed(this.#archive, side, adopted);
+    listFindings(this.#archive, side, adopted);
   }
 }

@@ -168,6 +168,8 @@ export interface BasisRequest {
   readonly id: number;
   readonly path: RelPath;
   readonly expected: Expected;
+  /** The size of the file that is to arrive. */
+  readonly incomingBytes: number;
 }
 
 /** What the target knows after it linked the basis: linking changes a live file's ctime. */
@@ -201,6 +203,19 @@ export interface SyncOptions {
 export interface Findings {
   /** Below `.psync/trash/`. */
   readonly kept: readonly string[];
+}
+
+/** What adopting a root found in it. */
+export interface Adopted extends Findings {
+  /** Files of which an earlier life changed the ctime, as it linked them as basis; nobody else touched them. */
+  readonly renewed: readonly Renewed[];
+}
+
+/** The stamp of an untouched file, before psync came to it and now. */
+export interface Renewed {
+  readonly path: RelPath;
+  readonly before: Stamp;
+  readonly now: Stamp;
 }
 
 /** One replica. Whoever opened it disposes of it. */
@@ -239,7 +254,10 @@ export interface Endpoint extends AsyncDisposable {
   /** Opens files for rsync under `.psync/supply/<batch>/<id>`, held until `release`. */
   supply(batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]>;
 
-  /** Makes `.psync/stage/<batch>/` and `.psync/basis/<batch>/`, with links to what is live. */
+  /**
+   * Makes `.psync/stage/<batch>/` and `.psync/basis/<batch>/`, with links to what is live; what an earlier
+   * transfer under the same id had brought goes to rsync in its stead, with the rest of the live file.
+   */
   prepare(batch: string, requests: readonly BasisRequest[]): Promise<readonly BasisResult[]>;
 
   /**
@@ -255,7 +273,7 @@ export interface Endpoint extends AsyncDisposable {
    * and told. Every later batch is refused once either file differs.
    * @throws {SetupError} where somebody else was faster.
    */
-  adopt(marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null }): Promise<Findings>;
+  adopt(marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null }): Promise<Adopted>;
 
   /** Gives the lock back (removes `.psync/lock` where it is still ours). */
   releaseLock(): Promise<void>;

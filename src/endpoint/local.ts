@@ -10,6 +10,7 @@ import { EndpointLostError, ProtocolError, type PsyncError, SafetyHaltError, Set
 import { logger } from "../base/log.ts";
 import type { Checkup, Vitals } from "../core/checkup.ts";
 import {
+  type Adopted,
   type BasisRequest,
   type BasisResult,
   type DirClaim,
@@ -47,6 +48,7 @@ import { Lister } from "../replica/lister.ts";
 import { Looker, OwnerNaming, type Sighting } from "../replica/looker.ts";
 import { KIND, type RawStat, STATUS } from "../replica/native_format.ts";
 import { findProgram } from "../replica/programs.ts";
+import { stampOf } from "../replica/observe.ts";
 import { Owners } from "../replica/owners.ts";
 import { Reporter } from "../replica/reporter.ts";
 import { rootCheckup } from "../replica/root_checkup.ts";
@@ -289,16 +291,19 @@ export class LocalEndpoint implements Endpoint {
 
   async adopt(
     marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null },
-  ): Promise<Findings> {
+  ): Promise<Adopted> {
     const { applier, labels } = this.#parts;
     const done = await applier.adopt(marks);
     if (done.status === STATUS.stale) {
       throw new SetupError(`Cannot adopt root ${JSON.stringify(this.facts.root)}: another psync has locked it`);
     }
     this.#check(done, "adopt root");
-    const found = await applier.sweep(labels.next());
-    if (found.length > 0) log.warning("an earlier run left versions that were kept", { kept: found });
-    return { kept: found };
+    const { kept, renewed } = await applier.sweep(labels.next());
+    if (kept.length > 0) log.warning("an earlier run left versions that were kept", { kept });
+    return {
+      kept,
+      renewed: renewed.map(({ path, before, now }) => ({ path, before: stampOf(before), now: stampOf(now) })),
+    };
   }
 
   async releaseLock(): Promise<void> {

@@ -11,6 +11,7 @@ import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, type PsyncError } from "../base/errors.ts";
 import type { Checkup, EchoSize, Vitals } from "../core/checkup.ts";
 import type {
+  Adopted,
   BasisRequest,
   BasisResult,
   DirClaim,
@@ -195,9 +196,9 @@ export class RemoteEndpoint implements Endpoint {
 
   async adopt(
     marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null },
-  ): Promise<Findings> {
-    const { items } = await this.#call("adopt", { head: marks, items: [] });
-    return { kept: items };
+  ): Promise<Adopted> {
+    const { head, items } = await this.#call("adopt", { head: marks, items: [] });
+    return { kept: items, renewed: head.renewed };
   }
 
   async releaseLock(): Promise<void> {

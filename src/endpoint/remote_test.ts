@@ -63,9 +63,9 @@ Deno.test("every method goes through, with its arguments and its answer", async 
     kind: "supplied",
     diskBytes: 0,
   }]);
-  assertEquals(await remote.prepare("b1", [{ id: 8, path, expected }]), [{ id: 8, stamp: null }]);
+  assertEquals(await remote.prepare("b1", [{ id: 8, path, expected, incomingBytes: 9 }]), [{ id: 8, stamp: null }]);
   assertEquals(await remote.release("b1"), { stable: [1, 2], stamps: [{ id: 3, stamp: null }] });
-  assertEquals(await remote.adopt(marks), { kept: ["2.conflict/found/x"] });
+  assertEquals(await remote.adopt(marks), { kept: ["2.conflict/found/x"], renewed: [] });
   assertEquals(await remote.sync({ contents: true }), { kept: ["1.conflict/late"] });
   await remote.releaseLock();
   assertEquals(local.asked, [
@@ -74,7 +74,7 @@ Deno.test("every method goes through, with its arguments and its answer", async 
     { name: "look", what: { paths: [path, ROOT], options: LOOK } },
     { name: "commit", what: [remove] },
     { name: "supply", what: { batch: "b1", requests: [{ id: 7, path, stamp, digest: null }] } },
-    { name: "prepare", what: { batch: "b1", requests: [{ id: 8, path, expected }] } },
+    { name: "prepare", what: { batch: "b1", requests: [{ id: 8, path, expected, incomingBytes: 9 }] } },
     { name: "release", what: "b1" },
     { name: "adopt", what: marks },
     { name: "sync", what: { contents: true } },

@@ -106,7 +106,10 @@ class Service {
         const { stable, stamps } = await endpoint.release(head.batch);
         return { head: { stable }, items: stamps };
       }),
-      adopt: this.#on(async (endpoint, { head }) => plain((await endpoint.adopt(head)).kept)),
+      adopt: this.#on(async (endpoint, { head }) => {
+        const { kept, renewed } = await endpoint.adopt(head);
+        return { head: { renewed }, items: kept };
+      }),
       releaseLock: this.#on(async (endpoint) => done(await endpoint.releaseLock())),
       setCompareOwners: this.#on(async (endpoint, { head }) => done(await endpoint.setCompareOwners(head.on))),
       trashList: this.#on(async (endpoint, { head }) => {

@@ -8,6 +8,7 @@
  */
 import type { Checkup, EchoSize, Vitals } from "../core/checkup.ts";
 import type {
+  Adopted,
   BasisRequest,
   BasisResult,
   DirClaim,
@@ -89,8 +90,10 @@ export class TranslatedEndpoint implements Endpoint {
 
   async adopt(
     marks: { readonly pair: string; readonly lock: string; readonly oldLock: string | null },
-  ): Promise<Findings> {
-    return this.#findings(await this.#inner.adopt(marks));
+  ): Promise<Adopted> {
+    const adopted = await this.#inner.adopt(marks);
+    const renewed = adopted.renewed.map((each) => ({ ...each, path: this.#to(each.path) }));
+    return { ...this.#findings(adopted), renewed };
   }
 
   releaseLock(): Promise<void> {

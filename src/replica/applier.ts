@@ -156,9 +156,9 @@ export class Applier implements AsyncDisposable {
     return this.#call("synced", (id) => encodeApplySync(id, contents));
   }
 
-  /** Clears leftovers of an earlier life; returns where unknown finds were kept, below the trash. */
-  async sweep(label: string): Promise<readonly string[]> {
-    return (await this.#call("swept", (id) => encodeSweep(id, label))).kept;
+  /** Clears leftovers of an earlier life; says where unknown finds were kept, below the trash. */
+  sweep(label: string): Promise<Extract<ApplyRecord, { kind: "swept" }>> {
+    return this.#call("swept", (id) => encodeSweep(id, label));
   }
 
   /** The free space of the root's file system. */

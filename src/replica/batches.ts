@@ -61,9 +61,10 @@ export class Batches {
 
   /** Makes the stage of a batch and links what is live as basis; one result for each, in order. */
   async prepare(batch: string, requests: readonly BasisRequest[]): Promise<BasisResult[]> {
-    const files = requests.map(({ id, path, expected }) => ({
+    const files = requests.map(({ id, path, expected, incomingBytes }) => ({
       id,
       path,
+      incomingBytes,
       stat: expected.kind === "file" ? statOfStamp(KIND.file, expected.stamp) : NO_STAT,
     }));
     const paths = pathsById(requests);

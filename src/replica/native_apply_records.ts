@@ -121,8 +121,17 @@ export interface RawFile {
   readonly id: number;
   readonly path: RelPath;
   readonly stat: RawStat;
+  /** Of a basis: the size of the file that is to arrive. */
+  readonly incomingBytes?: number;
   /** Supplied though it may have grown: the digest of its first `stat.sizeBytes`, as hex. */
   readonly growing?: string | null;
+}
+
+/** A live file of which psync's own links changed the ctime, and nobody anything else. */
+export interface RawRenewed {
+  readonly path: RelPath;
+  readonly before: RawStat;
+  readonly now: RawStat;
 }
 
 /** A_READY: the root, its file system and its marks. */
@@ -193,7 +202,7 @@ export type ApplyRecord =
   | { readonly kind: "committed"; readonly committed: readonly RawCommitted[] }
   | { readonly kind: "packed" } & RawPacked
   | { readonly kind: "results"; readonly results: readonly RawResult[] }
-  | { readonly kind: "swept"; readonly kept: readonly string[] }
+  | { readonly kind: "swept"; readonly kept: readonly string[]; readonly renewed: readonly RawRenewed[] }
   | { readonly kind: "synced"; readonly errno: number; readonly status: number; readonly kept: readonly string[] }
   | { readonly kind: "trashed" } & RawTrashPage
   | {
@@ -324,8 +333,8 @@ function encodeFiles(
   batch: { readonly batch: string; readonly files: readonly RawFile[] },
 ): Uint8Array<ArrayBuffer> {
   const writer = new RecordWriter(head.type, head.id).text16(batch.batch).u32(batch.files.length);
-  for (const { id, path, stat, growing = null } of batch.files) {
-    writer.u32(id).text16(path).stat(stat).u8(growing === null ? 0 : 1);
+  for (const { id, path, stat, incomingBytes = 0, growing = null } of batch.files) {
+    writer.u32(id).text16(path).stat(stat).u64(BigInt(incomingBytes)).u8(growing === null ? 0 : 1);
     if (growing !== null) writer.raw(Uint8Array.fromHex(growing));
   }
   return writer.finish();
@@ -459,7 +468,11 @@ export function decodeApplyRecord({ type, body }: NativeRecord): ApplyRecord {
         kept: r.many((each) => each.text16()),
       }));
     case A_SWEPT:
-      return { kind: "swept", kept: readBody("A_SWEPT", body, (r) => r.many((each) => each.text16())) };
+      return readBody("A_SWEPT", body, (r) => ({
+        kind: "swept",
+        kept: r.many((each) => each.text16()),
+        renewed: r.many((each) => ({ path: each.path(), before: each.stat(), now: each.stat() })),
+      }));
     case A_SPACE:
       return readBody("A_SPACE", body, (r) => ({
         kind: "space",

@@ -245,7 +245,14 @@ Deno.test("decodeApplyRecord() reads results", () => {
     results: [{ id: 5, status: 1, errno: 0, stat: STAT }],
   });
   assertEquals(decodeApplyRecord(answer(0x91, (w) => w.u32(0).u8(8))), { kind: "done", errno: 0, status: 8 });
-  assertEquals(decodeApplyRecord(answer(0x95, (w) => w.u32(1).text16("k"))), { kind: "swept", kept: ["k"] });
+  assertEquals(
+    decodeApplyRecord(answer(0x95, (w) => w.u32(1).text16("k").u32(1).text16("p").stat(STAT).stat(NO_STAT))),
+    {
+      kind: "swept",
+      kept: ["k"],
+      renewed: [{ path: parseRelPath("p"), before: STAT, now: NO_STAT }],
+    },
+  );
 });
 
 Deno.test("decodeApplyRecord() reads A_READY", () => {

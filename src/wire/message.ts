@@ -110,7 +110,7 @@ export const METHODS = {
   }),
   adopt: method(0x17, {
     request: { head: values.marks, item: none },
-    reply: { head: nothing, item: values.trashPath },
+    reply: { head: values.renewed, item: values.trashPath },
   }),
   releaseLock: method(0x18, { request: empty, reply: empty }),
   sync: method(0x19, {

@@ -17,6 +17,7 @@ import type {
   LookOptions,
   Move,
   PackRequest,
+  Renewed,
   SupplyRequest,
   SupplyResult,
 } from "../core/endpoint.ts";
@@ -339,7 +340,12 @@ export const supplyResult: Codec<SupplyResult> = struct<SupplyResult>({
 });
 
 /** A file to serve as basis. */
-export const basisRequest: Codec<BasisRequest> = struct<BasisRequest>({ id: u32, path: entryPath, expected });
+export const basisRequest: Codec<BasisRequest> = struct<BasisRequest>({
+  id: u32,
+  path: entryPath,
+  expected,
+  incomingBytes: varint,
+});
 
 /** What became of a basis. */
 export const basisResult: Codec<BasisResult> = struct<BasisResult>({ id: u32, stamp: stampOrNone });
@@ -407,6 +413,13 @@ export interface Marks {
   readonly lock: string;
   readonly oldLock: string | null;
 }
+
+/** Files whose stamp only psync changed. */
+export const renewed: Codec<{ readonly renewed: readonly Renewed[] }> = struct<
+  { readonly renewed: readonly Renewed[] }
+>({
+  renewed: list(struct<Renewed>({ path: entryPath, before: stamp, now: stamp }), BATCH_FILES_MAX),
+});
 
 /** The request of `adopt`. */
 export const marks: Codec<Marks> = struct<Marks>({

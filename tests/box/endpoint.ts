@@ -10,6 +10,7 @@ import { BoundedQueue } from "../../src/base/queue.ts";
 import { EndpointLostError } from "../../src/base/errors.ts";
 import type { Checkup, Vitals } from "../../src/core/checkup.ts";
 import type {
+  Adopted,
   BasisResult,
   DirClaim,
   Endpoint,
@@ -384,8 +385,8 @@ export class MemoryEndpoint implements Endpoint {
   release(): Promise<{ stable: readonly number[]; stamps: readonly BasisResult[] }> {
     return Promise.resolve({ stable: [], stamps: [] });
   }
-  adopt(): Promise<Findings> {
-    return Promise.resolve({ kept: [] });
+  adopt(): Promise<Adopted> {
+    return Promise.resolve({ kept: [], renewed: [] });
   }
   releaseLock(): Promise<void> {
     return Promise.resolve();

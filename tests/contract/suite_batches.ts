@@ -71,7 +71,7 @@ function growingSuite(test: RegisterTest): void {
 }
 
 function partialSuite(test: RegisterTest): void {
-  const requests = [7, 8, 9].map((id) => ({ id, path: p(`f${id}`), expected: ABSENT }));
+  const requests = [7, 8, 9].map((id) => ({ id, path: p(`f${id}`), expected: ABSENT, incomingBytes: 1 }));
   const kept = (world: World) => world.tree.sh("cd .psync/partial && stat -c '%s %n' * 2>/dev/null || true");
 
   test("what an interrupted transfer left is given to the next one, whatever became of rsync", async (open) => {
@@ -90,15 +90,41 @@ function partialSuite(test: RegisterTest): void {
     assertEquals(await kept(world), "3000000 7\n2000000 8\n");
   });
 
+  test("what an interrupted transfer left of an edited file is given with what the live one has more", async (open) => {
+    const live = "0123456789".repeat(300_000);
+    await using world = await World.open(open, { shape: { f7: live } });
+    let expected = await world.expected(p("f7"));
+    const prepare = async (batch: string, incomingBytes: number) => {
+      const [basis] = await world.endpoint.prepare(batch, [{ id: 7, path: p("f7"), expected, incomingBytes }]);
+      return basis!.stamp;
+    };
+    const given = (batch: string) => world.tree.read(`.psync/stage/${batch}/.partial/7`);
+    assert(await prepare("b1", live.length) !== null);
+    await world.tree.sh("cd .psync/stage/b1; mkdir .partial; head -c 2000000 /dev/zero >.partial/7");
+    await world.endpoint.release("b1");
+    expected = await world.expected(p("f7"));
+    const sent = "\0".repeat(2_000_000);
+    // The new file is 1,000 bytes longer: what was sent may be so much ahead.
+    assertEquals(await prepare("b2", live.length + 1_000), null);
+    assertEquals(await given("b2"), sent + live.slice(2_000_000 - 1_000));
+    await world.endpoint.release("b2");
+    assertEquals(await kept(world), "3001000 7\n");
+    // All of the live file is in it now.
+    assertEquals(await prepare("b3", live.length + 1_000), null);
+    assertEquals(await given("b3"), sent + live.slice(2_000_000 - 1_000));
+    assertEquals(await world.tree.read("f7"), live);
+  });
+
   test("what is left of a transfer goes for a better basis, and for room", async (open) => {
-    await using world = await World.open(open, { shape: { f7: "live" } });
+    const live = "live".repeat(20_000_000);
+    await using world = await World.open(open, { shape: { f7: live } });
     const expected = await world.expected(p("f7"));
     await world.endpoint.prepare("b1", requests);
     await world.tree.sh(`cd .psync/stage/b1; mkdir .partial
       for i in 7 8; do head -c 2000000 /dev/zero >.partial/$i; done`);
     await world.endpoint.release("b1");
-    await world.endpoint.prepare("b2", [{ id: 7, path: p("f7"), expected }]);
-    assertEquals([await world.tree.exists(".psync/stage/b2/.partial"), await kept(world)], [false, "2000000 8\n"]);
+    await world.endpoint.prepare("b2", [{ id: 7, path: p("f7"), expected, incomingBytes: live.length }]);
+    assertEquals([await world.tree.exists(".psync/stage/b2/.partial/7"), await kept(world)], [false, "2000000 8\n"]);
     await world.endpoint.release("b2");
     assert((await world.endpoint.space(1)).freeBytes > 0);
     assertEquals(await kept(world), "2000000 8\n");
@@ -113,9 +139,9 @@ function prepareSuite(test: RegisterTest): void {
     const [f, g] = [await world.expected(p("f")), await world.expected(p("g"))];
     await world.tree.write("g", "edited by a user");
     const prepared = await world.endpoint.prepare("batch", [
-      { id: 1, path: p("f"), expected: f },
-      { id: 2, path: p("g"), expected: g },
-      { id: 3, path: p("none"), expected: ABSENT },
+      { id: 1, path: p("f"), expected: f, incomingBytes: 1 },
+      { id: 2, path: p("g"), expected: g, incomingBytes: 1 },
+      { id: 3, path: p("none"), expected: ABSENT, incomingBytes: 1 },
     ]);
     assertEquals(prepared.map(({ id, stamp }) => [id, stamp !== null]), [[1, true], [2, false], [3, false]]);
     assertEquals(await world.tree.read(".psync/basis/batch/1"), "old content");
@@ -142,7 +168,12 @@ function prepareSuite(test: RegisterTest): void {
 
   test("release tells the new stamp of a basis that is still live", async (open) => {
     await using world = await World.open(open, { shape: { f: "content" } });
-    await world.endpoint.prepare("batch", [{ id: 7, path: p("f"), expected: await world.expected(p("f")) }]);
+    await world.endpoint.prepare("batch", [{
+      id: 7,
+      path: p("f"),
+      expected: await world.expected(p("f")),
+      incomingBytes: 1,
+    }]);
     const { stamps } = await world.endpoint.release("batch");
     assertEquals(stamps, [{ id: 7, stamp: (await world.present(p("f"))).stamp }]);
     await world.done(putFile(p("f"), "new", { expected: { kind: "file", stamp: stamps[0]!.stamp! } }));
@@ -150,7 +181,7 @@ function prepareSuite(test: RegisterTest): void {
 
   test("commit says that staged content is gone", async (open) => {
     await using world = await World.open(open);
-    await world.endpoint.prepare("batch", [{ id: 1, path: p("f"), expected: ABSENT }]);
+    await world.endpoint.prepare("batch", [{ id: 1, path: p("f"), expected: ABSENT, incomingBytes: 1 }]);
     const entry = fileEntry("x");
     const content = { kind: "staged", batch: "batch", id: 1 } as const;
     const result = await world.commitOne({
@@ -204,6 +235,23 @@ function marksSuite(test: RegisterTest): void {
     assertEquals(result?.kind, "done");
     await world.endpoint.releaseLock();
     assertEquals(await world.tree.read(".psync/lock"), lockOf(second, 2));
+  });
+
+  test("adopt tells what an earlier life's links did to files that nobody has touched", async (open) => {
+    await using world = await World.open(open, { shape: { same: "s", edited: "e", moved: "m" } });
+    const names = ["same", "edited", "moved"];
+    const before = await Promise.all(names.map((name) => world.expected(p(name))));
+    const { stamp } = await world.present(p("same"));
+    const requests = names.map((name, id) => ({ id, path: p(name), expected: before[id]!, incomingBytes: 1 }));
+    assert((await world.endpoint.prepare("b", requests)).every((basis) => basis.stamp !== null));
+    await world.tree.sh(
+      "touch -r edited .at; echo E >edited; truncate -s 1 edited; touch -r .at edited; mv moved gone",
+    );
+    await using second = await open(world.tree.path);
+    const { renewed } = await second.adopt({ pair: PAIR, lock: lockOf(second, 2), oldLock: second.facts.lock });
+    const now = (await world.present(p("same"))).stamp;
+    assertEquals(renewed, [{ path: p("same"), before: stamp, now }]);
+    assertEquals(await world.tree.exists(".psync/basis/b"), false);
   });
 
   test("releaseLock gives the lock back", async (open) => {

@@ -287,8 +287,12 @@ export class ApplyDriver implements AsyncDisposable {
     return this.#call("space", encodeStatfs);
   }
 
+  swept(label = LABEL): Promise<Answer<"swept">> {
+    return this.#call("swept", (id) => encodeSweep(id, label));
+  }
+
   async sweep(label = LABEL): Promise<readonly string[]> {
-    return (await this.#call("swept", (id) => encodeSweep(id, label))).kept;
+    return (await this.swept(label)).kept;
   }
 
   looks(names: readonly string[], contentLimitBytes = 65_536, digests = false): Promise<readonly RawLooked[]> {

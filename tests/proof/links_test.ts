@@ -82,13 +82,16 @@ async function stagedBytes(scene: Scene): Promise<number> {
   return Math.max(0, ...sizes.split("\n").map(Number));
 }
 
-Deno.test("a large file that is cut off goes on from there, though the link is made anew", async () => {
+/** Cuts the transfer of a large file that `change` makes or edits; how many bytes rsync carried before and after. */
+async function cutOff(change: string, before = "true"): Promise<{ readonly first: number; readonly again: number }> {
   await using link = await FaultyLink.make();
   await using scene = await Scene.make({ left: { f: "1" } });
+  await scene.left.sh(before);
   const operands = ["--ssh", link.sshCommand, scene.left.path, `${link.host}:${scene.right.path}`];
   await using psync = await scene.startWith(["--extra=--bwlimit=8M", ...operands]);
   await psync.until(/^First sync done/m);
-  await scene.left.sh(`head -c ${LARGE_BYTES} /dev/urandom >large`);
+  const earlier = (await link.carriedByRsync()).length;
+  await scene.left.sh(change);
   await eventually("half of it is there", async () => await stagedBytes(scene) > CUT_BYTES);
   await link.plan(1, ["cut"]);
   link.strike(psync.pid);
@@ -96,11 +99,25 @@ Deno.test("a large file that is cut off goes on from there, though the link is m
   await link.plan(0, []);
   await eventually("it is back", () => times(psync, /^Link is back after /) >= 1, { tell: () => psync.text });
   await equal(scene, psync);
-  const [first, ...later] = await link.carriedByRsync();
-  assert(first! > CUT_BYTES, `${first} were carried before the cut`);
-  const again = later.reduce((sum, bytes) => sum + bytes, 0);
-  assert(again < LARGE_BYTES - CUT_BYTES / 2, `${again} bytes were carried after ${first} of ${LARGE_BYTES}`);
   assertEquals(await scene.right.sh("ls .psync/partial 2>/dev/null || true"), "");
+  assertEquals(times(psync, /^Conflict: /), 0);
+  const [first, ...later] = (await link.carriedByRsync()).slice(earlier);
+  assert(first! > CUT_BYTES, `${first} were carried before the cut`);
+  return { first: first!, again: later.reduce((sum, bytes) => sum + bytes, 0) };
+}
+
+Deno.test("a large file that is cut off goes on from there, though the link is made anew", async () => {
+  const { first, again } = await cutOff(`head -c ${LARGE_BYTES} /dev/urandom >large`);
+  assert(again < LARGE_BYTES - CUT_BYTES / 2, `${again} bytes were carried after ${first} of ${LARGE_BYTES}`);
+});
+
+Deno.test("the edit of a large file that is cut off goes on from there, and sends nothing that was there before", async () => {
+  const edited = LARGE_BYTES * 3 / 4;
+  const { first, again } = await cutOff(
+    `head -c ${edited} /dev/urandom | dd of=large bs=1M iflag=fullblock conv=notrunc status=none`,
+    `head -c ${LARGE_BYTES} /dev/urandom >large`,
+  );
+  assert(again < edited - CUT_BYTES / 2 - 2_000_000, `${again} bytes were carried after ${first} of ${edited}`);
 });
 
 Deno.test(

@@ -146,7 +146,7 @@ export class FakeEndpoint implements Endpoint {
 
   adopt: Endpoint["adopt"] = (marks) => {
     this.#note("adopt", marks);
-    return Promise.resolve({ kept: ["2.conflict/found/x"] });
+    return Promise.resolve({ kept: ["2.conflict/found/x"], renewed: [] });
   };
 
   releaseLock(): Promise<void> {

@@ -273,7 +273,10 @@ export const messages = {
     },
   },
   prepare: {
-    request: { head: fc.record({ batch }), items: fc.array(fc.record({ id, path: entryPath, expected })) },
+    request: {
+      head: fc.record({ batch }),
+      items: fc.array(fc.record({ id, path: entryPath, expected, incomingBytes: fc.nat() })),
+    },
     reply: {
       head: fc.constant(null),
       items: fc.array(fc.record({ id, stamp: maybeStamp }) as fc.Arbitrary<BasisResult>),
@@ -288,7 +291,10 @@ export const messages = {
       head: fc.record({ pair: text, lock: text, oldLock: fc.option(text, { nil: null }) }),
       items: fc.constant([]),
     },
-    reply: { head: fc.constant(null), items: fc.constant([]) },
+    reply: {
+      head: fc.record({ renewed: fc.array(fc.record({ path: entryPath, before: stamp, now: stamp })) }),
+      items: fc.constant([]),
+    },
   },
   trashList: {
     request: {
