@@ -160,8 +160,8 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
 
 Deno.test("batches name their files by id", () => {
   for (const [encode, type] of [[encodeSupply, 0x15], [encodePrepare, 0x16]] as const) {
-    const r = reader(encode(1, { batch: "b1", files: [{ id: 3, path: PATH, stat: STAT }] }), type, 1);
-    assertEquals([r.text16(), r.u32(), r.u32(), r.path(), r.stat(), r.u8()], ["b1", 1, 3, PATH, STAT, 0]);
+    const r = reader(encode(1, { batch: "b1", files: [{ id: 3, path: PATH, stat: STAT, incomingBytes: 9 }] }), type, 1);
+    assertEquals([r.text16(), r.u32(), r.u32(), r.path(), r.stat(), r.u64(), r.u8()], ["b1", 1, 3, PATH, STAT, 9n, 0]);
     r.end();
   }
   const growing = reader(
@@ -176,7 +176,7 @@ Deno.test("batches name their files by id", () => {
     PATH,
     STAT,
   ]);
-  assertEquals([growing.u8(), growing.raw(32)], [1, new Uint8Array(32).fill(0xab)]);
+  assertEquals([growing.u64(), growing.u8(), growing.raw(32)], [0n, 1, new Uint8Array(32).fill(0xab)]);
   growing.end();
   assertEquals(reader(encodeRelease(2, "b1"), 0x17, 2).text16(), "b1");
 });

@@ -14,6 +14,7 @@ export function batchesSuite(test: RegisterTest): void {
   partialSuite(test);
   prepareSuite(test);
   marksSuite(test);
+  syncSuite(test);
   factsSuite(test);
 }
 
@@ -259,7 +260,9 @@ function marksSuite(test: RegisterTest): void {
     await world.endpoint.releaseLock();
     assertEquals([await world.tree.exists(".psync/lock"), await world.tree.exists(".psync/pair")], [false, true]);
   });
+}
 
+function syncSuite(test: RegisterTest): void {
   test("sync drops what was displaced as expected", async (open) => {
     await using world = await World.open(open, { shape: { f: "old" } });
     await world.done(putFile(p("f"), "new", { expected: await world.expected(p("f")) }));
