@@ -15,6 +15,9 @@ const CAPACITY = 4096;
 export class DirIds {
   readonly #ids = new Map<RelPath, number>();
   readonly #capacity: number;
+  /** The one that was used last: paths of one directory come one after the other. */
+  #lastPath: RelPath | null = null;
+  #lastId = 0;
 
   constructor(capacity = CAPACITY) {
     this.#capacity = capacity;
@@ -23,14 +26,18 @@ export class DirIds {
   /** The id of a directory that was used lately; of the root always. */
   get(path: RelPath): number | undefined {
     if (path === "") return ROOT_ID;
+    if (path === this.#lastPath) return this.#lastId;
     const id = this.#ids.get(path);
     if (id === undefined) return undefined;
     this.#ids.delete(path);
     this.#ids.set(path, id);
+    this.#lastPath = path;
+    this.#lastId = id;
     return id;
   }
 
   set(path: RelPath, id: number): void {
+    this.#lastPath = null;
     this.#ids.delete(path);
     this.#ids.set(path, id);
     if (this.#ids.size <= this.#capacity) return;
@@ -42,11 +49,13 @@ export class DirIds {
 
   /** Forgets one directory that holds nothing. */
   delete(path: RelPath): void {
+    this.#lastPath = null;
     this.#ids.delete(path);
   }
 
   /** Forgets all: after a rename or a rollback any path may mean another directory. */
   clear(): void {
+    this.#lastPath = null;
     this.#ids.clear();
   }
 

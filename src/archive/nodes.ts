@@ -116,10 +116,15 @@ export class Nodes {
     this.#summed = prepare(db, `SELECT name, ${SUMMED_COLUMNS.join(", ")} FROM node WHERE parent = ?`);
     this.#state = prepare(
       db,
-      `SELECT ${COLUMNS}, sum.entries, sum.left, sum.right FROM node LEFT JOIN sum ON sum.id = node.id
+      `SELECT ${COLUMNS}, sum.entries, sum.left, sum.right,
+         EXISTS (SELECT 1 FROM node AS child INDEXED BY node_dir WHERE child.parent = node.id AND child.id IS NOT NULL)
+       FROM node LEFT JOIN sum ON sum.id = node.id
        WHERE node.parent = ? AND node.name = ? AND node.id IS NOT NULL`,
     );
-    this.#subdirs = prepare(db, "SELECT name FROM node WHERE parent = ? AND id IS NOT NULL ORDER BY name");
+    this.#subdirs = prepare(
+      db,
+      "SELECT name FROM node INDEXED BY node_dir WHERE parent = ? AND id IS NOT NULL ORDER BY name",
+    );
     this.#get = prepare(db, `SELECT ${COLUMNS} FROM node WHERE parent = ? AND name = ?`);
     this.#list = prepare(db, `SELECT name, ${COLUMNS} FROM node WHERE parent = ? ORDER BY name`);
     this.#page = prepare(
@@ -247,13 +252,14 @@ export class Nodes {
   /** A directory's row and sums; null: there is no such directory. */
   dirState(dir: RelPath): DirState | null {
     this.flush();
-    if (dir === "") return { row: null, sums: this.#sums.get(ROOT_ID) };
+    if (dir === "") return { row: null, sums: this.#sums.get(ROOT_ID), hasDirs: true };
     const parent = this.#dirId(parentOf(dir));
     if (parent === null) return null;
     const cells = this.#state.get(parent, encodeBytes(nameOf(dir))) as unknown as SqlRow | undefined;
     if (cells === undefined) return null;
     const row = decodeRow(cells, { at: 0, owners: this.#owners });
-    return { row, sums: cells[ROW_COLUMNS.length] === null ? null : sumsOf(cells, ROW_COLUMNS.length) };
+    const at = ROW_COLUMNS.length;
+    return { row, sums: cells[at] === null ? null : sumsOf(cells, at), hasDirs: cells[at + 3] === 1n };
   }
 
   /** The names of the directories of a directory, sorted. */

@@ -94,6 +94,7 @@ function check(archive: Archive, model: Archive): void {
     const state = archive.dirState(at);
     assertEquals(state?.row, model.dirState(at)?.row);
     assertEquals(archive.subdirs(at), model.subdirs(at));
+    if (at !== ROOT) assertEquals(state?.hasDirs, archive.subdirs(at).length > 0);
     const isSummed = model.dirState(at)?.sums !== null;
     const entries = archive.children(at).length;
     const sums = { entries, left: sumOf(archive, at, "left"), right: sumOf(archive, at, "right") };

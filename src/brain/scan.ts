@@ -50,6 +50,12 @@ interface Stretch {
   readonly toList: Todo[];
 }
 
+/** A stretch that both sides were asked about. */
+interface Asked {
+  readonly summed: readonly SummedDir[];
+  readonly unchanged: Promise<ReadonlySet<RelPath>>;
+}
+
 /** Walks trees. */
 export class Scanner {
   readonly #context: PairContext;
@@ -127,16 +133,33 @@ export class Scanner {
   async #walk(top: RelPath): Promise<void> {
     // Last in, first out: the walk stays depth first, and the list of what is to be done short.
     const todo: Todo[] = [{ path: top, left: true, right: true }];
-    while (todo.length > 0) {
+    let asked: Asked | null = null;
+    while (todo.length > 0 || asked !== null) {
+      // WHY one stretch ahead: both sides read their disks while what they said of the last one is gone through.
       const { summed, toList } = this.#nextOf(todo);
-      const unchanged = await unchangedDirs(this.#context, summed);
-      for (const dir of summed) {
-        if (unchanged.has(dir.path)) this.#unchanged(dir, todo);
-        else todo.push({ path: dir.path, left: true, right: true, isDifferent: true });
-      }
+      const next = this.#ask(summed);
+      if (asked !== null) await this.#verified(asked, todo);
       await this.#listAll(toList, todo);
+      asked = next;
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
       if (this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT) await this.#room();
+    }
+  }
+
+  /** Asks both sides about a stretch. */
+  #ask(summed: readonly SummedDir[]): Asked | null {
+    if (summed.length === 0) return null;
+    const unchanged = unchangedDirs(this.#context, summed);
+    unchanged.catch(() => {}); // told where it is waited for
+    return { summed, unchanged };
+  }
+
+  /** Passes by what is as the archive says, and leaves the rest to be listed. */
+  async #verified(asked: Asked, todo: Todo[]): Promise<void> {
+    const unchanged = await asked.unchanged;
+    for (const dir of asked.summed) {
+      if (unchanged.has(dir.path)) this.#unchanged(dir, todo);
+      else todo.push({ path: dir.path, left: true, right: true, isDifferent: true });
     }
   }
 
@@ -147,17 +170,18 @@ export class Scanner {
       const dir = todo.pop()!;
       const isCandidate = dir.left && dir.right && dir.isDifferent !== true;
       const state = isCandidate ? this.#context.archive.dirState(dir.path) : null;
-      if (state !== null && state.sums !== null) next.summed.push({ path: dir.path, row: state.row, sums: state.sums });
+      if (state !== null && state.sums !== null) next.summed.push({ ...state, path: dir.path, sums: state.sums });
       else next.toList.push(dir);
     }
     return next;
   }
 
   /** A directory that is as the archive says on both sides: so are the directories in it there. */
-  #unchanged({ path, sums }: SummedDir, todo: Todo[]): void {
+  #unchanged({ path, sums, hasDirs }: SummedDir, todo: Todo[]): void {
     this.dirs++;
     this.entries += sums.entries;
     for (const side of SIDES) this.#readable(side, path);
+    if (!hasDirs) return;
     for (const name of this.#context.archive.subdirs(path)) {
       todo.push({ path: joinPath(path, name), left: true, right: true });
     }

@@ -17,9 +17,8 @@ import type { PairContext } from "./context.ts";
 const SIDES = ["left", "right"] as const;
 
 /** A directory of the archive that has sums. */
-export interface SummedDir {
+export interface SummedDir extends DirState {
   readonly path: RelPath;
-  readonly row: DirState["row"];
   readonly sums: DirSums;
 }
 

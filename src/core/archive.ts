@@ -71,6 +71,8 @@ export interface DirState {
   readonly row: ArchiveRow | null;
   /** Null: it is not summed. */
   readonly sums: DirSums | null;
+  /** Whether directories are directly in it. */
+  readonly hasDirs: boolean;
 }
 
 /** The store of agreements. The root directory itself has no row. */

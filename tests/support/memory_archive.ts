@@ -90,7 +90,8 @@ export class MemoryArchive implements Archive {
     if (!this.isDir(dir)) return null;
     const rows = this.children(dir);
     const sums = { entries: rows.length, left: this.#sumOf(rows, "left"), right: this.#sumOf(rows, "right") };
-    return { row: this.get(dir), sums: this.#state.unsummed.has(dir) ? null : sums };
+    const hasDirs = rows.some(({ entry }) => entry.kind === "dir");
+    return { row: this.get(dir), sums: this.#state.unsummed.has(dir) ? null : sums, hasDirs };
   }
 
   #sumOf(rows: readonly ChildRow[], side: Side): string {
