@@ -18,12 +18,14 @@
 #include "apply_pool.h"
 #include "apply_supply.h"
 #include "apply_trash.h"
+#include "carrier.h"
 #include "commit.h"
 #include "look.h"
 
 struct apply { /* the state of the process */
   struct replica replica;
   struct pool pool;
+  struct carrier carrier;
   pthread_mutex_t out; /* stdout */
   bool out_is_gone;    /* under `out`: nobody reads answers; nothing more is begun */
 };
@@ -75,6 +77,7 @@ static bool parse(struct request *q) {
     case A_PACK: return pack_parse(&r, &q->body.pack);
     case A_SYNC: q->body.flags = get_u8(&r); return !r.bad && r.at == r.end && q->body.flags <= SYNC_CONTENTS;
     case A_STATFS: q->body.needed = get_u64(&r); return !r.bad && r.at == r.end;
+    case A_CARRY:
     case A_UNLOCK: return r.at == r.end;
     default: return false;
   }
@@ -93,6 +96,11 @@ static void free_request(struct request *q) {
 static void write_done(struct buf *answer, struct own_result result) {
   buf_u32(answer, (uint32_t)result.error);
   buf_u8(answer, (uint8_t)result.status);
+}
+
+static void write_carrying(const char *name, struct buf *answer) {
+  buf_u32(answer, name ? 0 : (uint32_t)errno);
+  buf_bytes16(answer, name, name ? strlen(name) : 0);
 }
 
 static void sync_replica(struct replica *replica, uint8_t flags, struct buf *answer) {
@@ -117,6 +125,7 @@ static uint8_t answer_type(uint8_t request) {
     case A_SYNC: return A_SYNCED;
     case A_TRASH_LIST: return A_TRASHED;
     case A_PACK: return A_PACKED;
+    case A_CARRY: return A_CARRYING;
     default: return A_DONE;
   }
 }
@@ -129,7 +138,10 @@ static void serve(struct request *q, struct buf *answer) {
     case A_ADOPT: write_done(answer, own_adopt(r, &q->body.marks)); break;
     case A_UNLOCK: write_done(answer, own_unlock(r)); break;
     case A_LOOK: look_run(r, &q->body.look, answer); break;
-    case A_COMMIT: commit_run(r, &q->body.commit, answer); break;
+    case A_COMMIT:
+      commit_receive(&q->body.commit, &q->apply->carrier);
+      commit_run(r, &q->body.commit, answer);
+      break;
     case A_SUPPLY: supply_run(r, &q->body.supply, answer); break;
     case A_PREPARE: supply_prepare(r, &q->body.supply, answer); break;
     case A_RELEASE: supply_release(r, q->body.text, answer); break;
@@ -137,7 +149,8 @@ static void serve(struct request *q, struct buf *answer) {
     case A_SWEEP: own_sweep(r, q->body.text, answer); break;
     case A_TRASH_LIST: trash_list(r, &q->body.trash_query, answer); break;
     case A_TRASH: trash_run(r, &q->body.trash, answer); break;
-    case A_PACK: pack_run(r, &q->body.pack, answer); break;
+    case A_PACK: pack_run(r, &q->apply->carrier, &q->body.pack, answer); break;
+    case A_CARRY: write_carrying(carrier_listen(&q->apply->carrier), answer); break;
     default: own_space(r, q->body.needed, answer); break;
   }
 }
@@ -183,6 +196,7 @@ static void take_request(struct apply *a, struct request *q) {
 
 /* Ends the process after what was begun. */
 static _Noreturn void end_malformed(struct apply *a, int err, const char *text) {
+  carrier_stop(&a->carrier);
   pool_end(&a->pool);
   die_fatal(2, err, text);
 }
@@ -222,11 +236,14 @@ int apply_main(void) {
   *a = (struct apply){0};
   replica_init(&a->replica);
   pool_init(&a->pool);
+  carrier_init(&a->carrier);
   pthread_mutex_init(&a->out, NULL);
   if (chdir("/") < 0) die_fatal(2, errno, "Cannot go to /");
   while (has_reader(a) && read_request(a)) {
   }
+  carrier_stop(&a->carrier); /* nothing that is begun may wait for what does not come any more */
   pool_end(&a->pool);
+  carrier_free(&a->carrier);
   int status = has_reader(a) ? 0 : 4;
   supply_forget(&a->replica);
   trash_forget(trash_take_drops(&a->replica));

@@ -72,7 +72,8 @@ static void write_digest(struct buf *answer, const uint8_t *data, size_t len) {
   buf_put(answer, digest, sizeof digest);
 }
 
-void pack_run(struct replica *replica, const struct pack_request *request, struct buf *answer) {
+void pack_run(struct replica *replica, struct carrier *carrier, const struct pack_request *request,
+              struct buf *answer) {
   struct site site;
   struct buf contents = {0};
   bool is_guarded = site_open(replica, &site) < 0;
@@ -83,7 +84,9 @@ void pack_run(struct replica *replica, const struct pack_request *request, struc
     buf_u8(answer, (uint8_t)status);
     if (status == ST_DONE) write_digest(answer, contents.data + before, contents.len - before);
   }
-  buf_bytes32(answer, contents.data, contents.len);
+  uint64_t carried = carrier_send(carrier, &contents);
+  buf_bytes32(answer, contents.data, carried ? 0 : contents.len);
+  buf_u64(answer, carried);
   buf_free(&contents);
   if (!is_guarded) site_close(&site);
 }

@@ -6,6 +6,7 @@
 #ifndef PSYNC_APPLY_PACK_H
 #define PSYNC_APPLY_PACK_H
 
+#include "carrier.h"
 #include "live.h"
 #include "site.h"
 
@@ -24,8 +25,9 @@ struct pack_request {
 
 /* Reads the body of an A_PACK. Returns false where it is malformed or asks for too much. */
 bool pack_parse(struct reader *r, struct pack_request *request);
-/* Reads the files, and writes the body of A_PACKED. */
-void pack_run(struct replica *replica, const struct pack_request *request, struct buf *answer);
+/* Reads the files, sends them by the carrier where it is up, and writes the body of A_PACKED. */
+void pack_run(struct replica *replica, struct carrier *carrier, const struct pack_request *request,
+              struct buf *answer);
 void pack_free(struct pack_request *request);
 
 #endif

@@ -236,6 +236,7 @@ void commit_run(struct replica *replica, struct commit *c, struct buf *answer) {
 
 void commit_free(struct commit *c) {
   for (uint32_t i = 0; i < c->count; i++) buf_free(&c->ops[i].out.kept);
+  buf_free(&c->pack);
   free(c->ops);
   *c = (struct commit){0};
 }

@@ -11,6 +11,7 @@
 #ifndef PSYNC_COMMIT_H
 #define PSYNC_COMMIT_H
 
+#include "carrier.h"
 #include "live.h"
 #include "stage.h"
 #include "trash.h"
@@ -44,6 +45,8 @@ struct commit {
   struct bytes label;
   uint32_t count;
   struct transition *ops;
+  uint64_t carried; /* the number of its pack; 0: none, or it came with the request */
+  struct buf pack;  /* that came by the carrier */
 };
 
 /* What the swap of one op needs. */
@@ -55,6 +58,8 @@ struct work {
 
 /* Reads the body of an A_COMMIT. Returns false where it is malformed. */
 bool commit_parse(struct reader *r, struct commit *commit);
+/* Waits for the pack that the carrier brings, if there is one. */
+void commit_receive(struct commit *commit, struct carrier *carrier);
 /* Makes the transitions and writes the body of A_COMMITTED. */
 void commit_run(struct replica *replica, struct commit *commit, struct buf *answer);
 void commit_free(struct commit *commit);

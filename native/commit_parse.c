@@ -80,8 +80,7 @@ static bool read_op(struct reader *r, struct transition *op) {
 }
 
 /* Gives each packed source its part of the pack. Returns false where they do not fill it just so. */
-static bool read_pack(struct reader *r, struct commit *c) {
-  struct bytes pack = get_bytes32(r);
+static bool share_pack(struct commit *c, struct bytes pack) {
   for (uint32_t i = 0; i < c->count; i++) {
     struct bytes *content = &c->ops[i].content;
     if (!c->ops[i].from_pack) continue;
@@ -89,7 +88,22 @@ static bool read_pack(struct reader *r, struct commit *c) {
     content->data = pack.data;
     pack.data += content->len, pack.len -= content->len;
   }
-  return !r->bad && !pack.len;
+  return !pack.len;
+}
+
+static bool read_pack(struct reader *r, struct commit *c) {
+  c->carried = get_u64(r);
+  struct bytes pack = get_bytes32(r);
+  if (r->bad) return false;
+  return c->carried ? !pack.len : share_pack(c, pack);
+}
+
+void commit_receive(struct commit *c, struct carrier *carrier) {
+  if (!c->carried) return;
+  bool came = carrier_take(carrier, c->carried, &c->pack);
+  if (came && share_pack(c, (struct bytes){c->pack.data, c->pack.len})) return;
+  for (uint32_t i = 0; i < c->count; i++)
+    if (c->ops[i].from_pack) c->ops[i].out = (struct outcome){.status = ST_GONE, .error = ENODATA};
 }
 
 bool commit_parse(struct reader *r, struct commit *c) {

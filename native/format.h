@@ -30,7 +30,7 @@
 #ifndef PSYNC_FORMAT_H
 #define PSYNC_FORMAT_H
 
-#define FORMAT_VERSION 4
+#define FORMAT_VERSION 5
 #define RECORD_MAX (16u << 20)
 #define STAT_SIZE 64
 
@@ -140,8 +140,11 @@ enum kind {
 #define LOOK_GROWING 2 /* of a file that only grew meanwhile, what it held when the look began (LOOKED_PREFIX) */
 #define LOOK_OPEN 4    /* with LOOK_GROWING: also of one that somebody has open to append */
 #define LOOK_STAMP 8   /* of files the STAT alone: nothing is opened, so a writer is not noticed */
-/* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP, bytes32
- * pack (the contents of the packed sources, in the order of their OPs; else empty). Answered by A_COMMITTED. */
+/* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP, u64 carried,
+ * bytes32 pack: the contents of the packed sources, in the order of their OPs. carried: 0, or the number of
+ * the pack that the carrier brings instead (pack is empty then): it is waited for, and taken also where
+ * nothing needs it; where it does not come, or is not as long as the sources, they are ST_GONE. Answered by
+ * A_COMMITTED. */
 #define A_COMMIT 0x14 /* at most 16,384 OPs. Labels and batches: [A-Za-z0-9._-], not first '.', 1..100 bytes */
 /* body: bytes16 batch, u32 count, count * FILE. Opens each file, and makes
  * .psync/supply/<batch>/<id> -> /proc/<pid>/fd/<n>. Answered by A_RESULTS.
@@ -195,6 +198,8 @@ enum kind {
 /* Reads small files whole, each under the lease. body: u32 count, count * (path, STAT expected).
  * Answered by A_PACKED. */
 #define A_PACK 0x1d /* at most 4,096 files, of 8 MiB in all */
+/* Waits for a carrier (carrier.h), if there is none. No body. Answered by A_CARRYING. */
+#define A_CARRY 0x1e
 
 /*
  * OP:
@@ -283,8 +288,11 @@ enum status {
 /* body: i32 errno, u8 status (as A_DONE), u32 count, count * bytes16 kept (below .psync/trash/) */
 #define A_SYNCED 0x98
 /* body: u32 count, count * (u8 status; where DONE: 32 bytes digest), bytes32 the contents of those that
- * are DONE, in order. STALE: not as expected, or not there. BUSY: a writer has it open, or its stamp is
+ * are DONE, in order, u64 carried: not 0 where the contents went to the carrier under that number, and
+ * none are here. STALE: not as expected, or not there. BUSY: a writer has it open, or its stamp is
  * too young. */
 #define A_PACKED 0x99
+/* body: i32 errno, bytes16 name of the socket, for `psync-native carry`. */
+#define A_CARRYING 0x9a
 
 #endif

@@ -1,9 +1,10 @@
 /*
- * psync-native: what psync does below Deno. One executable with six modes:
+ * psync-native: what psync does below Deno. One executable with seven modes:
  *
  *     psync-native watch        the inotify reader (watch.h)
  *     psync-native apply        looks, stages, commits (apply.h)
  *     psync-native exec HEX...  runs a command with arguments that are bytes (exec.h)
+ *     psync-native carry ...    hands a stream to an apply (carry.h)
  *     psync-native notify       tells a service manager (notify.h)
  *     psync-native probe        tries what a file system bears (probe.h)
  *     psync-native version      prints the version of its record format
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "carry.h"
 #include "exec.h"
 #include "format.h"
 #include "notify.h"
@@ -42,6 +44,7 @@ static int print_version(void) { return printf("%d\n", FORMAT_VERSION) < 0 || ff
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   if (!strcmp(mode, "exec")) return exec_main(argc - 2, argv + 2);
+  if (!strcmp(mode, "carry")) return carry_main(argc - 2, argv + 2);
   signal(SIGUSR1, SIG_IGN);
   if (!strcmp(mode, "apply")) widen_pipes();
   if (!strcmp(mode, "watch") && argc == 2) return watch_main();
@@ -49,6 +52,6 @@ int main(int argc, char **argv) {
   if (!strcmp(mode, "notify") && argc == 2) return notify_main();
   if (!strcmp(mode, "probe") && argc == 2 && probe_main) return probe_main();
   if (!strcmp(mode, "version") && argc == 2) return print_version();
-  fprintf(stderr, "Usage: psync-native watch | apply | exec HEX... | notify | probe | version\n");
+  fprintf(stderr, "Usage: psync-native watch | apply | exec HEX... | carry ... | notify | probe | version\n");
   return STATUS_USAGE;
 }

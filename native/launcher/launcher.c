@@ -32,7 +32,7 @@ static const char *const FOREIGN[] = {"DENO_", "NODE_", "OTEL_", "RUST_", "LD_",
 static const char *const FLAGS[] = {
   "psync", "run", "-A", "-q", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--cached-only", "--no-prompt",
   /* Measured: keeps a walk of a million archive rows at 60 MB instead of 190 MB. gc() is for base/memory.ts. */
-  "--v8-flags=--max-semi-space-size=2,--expose-gc",
+  "--v8-flags=--max-semi-space-size=8,--expose-gc",
 };
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

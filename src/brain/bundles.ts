@@ -9,7 +9,7 @@
  * @module
  */
 import { logger } from "../base/log.ts";
-import type { Listing } from "../core/endpoint.ts";
+import type { Listing, Pack } from "../core/endpoint.ts";
 import type { Entry } from "../core/entry.ts";
 import type { PresentObservation } from "../core/observation.ts";
 import { parentOf, type RelPath } from "../core/path.ts";
@@ -50,6 +50,11 @@ interface Ready {
 
 function emptyBundle(): Bundle {
   return { items: [], bytes: 0, done: Promise.withResolvers() };
+}
+
+/** Whether it may end with a directory, and there may be more to come. */
+function isLarge({ items, bytes }: Bundle): boolean {
+  return items.length > BUNDLE_PATHS / 2 || bytes > BUNDLE_BYTES / 2;
 }
 
 /** The bundles that go from one side to the other. */
@@ -102,8 +107,7 @@ export class BundleLane {
 
   /** The scan has gone through a directory. */
   exit(): void {
-    const { items, bytes } = this.#open;
-    if (items.length > BUNDLE_PATHS / 2 || bytes > BUNDLE_BYTES / 2) this.#close();
+    if (isLarge(this.#open)) this.#close();
   }
 
   /** Sends what was offered until now. */
@@ -148,6 +152,7 @@ export class BundleLane {
   }
 
   #close(): void {
+    if (isLarge(this.#open)) this.#context.wantCarrier();
     this.#waiting.push(this.#open);
     this.#open = emptyBundle();
     this.#pump();
@@ -163,7 +168,7 @@ export class BundleLane {
     const { endpoints, archive } = this.#context;
     const slot = { side: this.#to, number: LANE_SLOTS + number };
     try {
-      const { ready, pieces } = await this.#read(bundle);
+      const { ready, pieces, carried } = await this.#read(bundle);
       await this.#parentsOf(bundle);
       const transitions = ready.map(({ task: { path }, entry }) => ({
         kind: "put" as const,
@@ -175,8 +180,9 @@ export class BundleLane {
         disposal: "drop" as const,
       }));
       intend(archive, slot, ready.map(({ task, entry }) => [task.path, entry] as const));
-      const results = ready.length === 0 ? [] : await endpoints[this.#to].commit({ transitions, pack: pieces });
-      log.debug("bundle", { to: this.#to, paths: bundle.items.length, bytes: bundle.bytes });
+      const isNothing = ready.length === 0 && carried === null;
+      const results = isNothing ? [] : await endpoints[this.#to].commit({ transitions, pack: pieces, carried });
+      log.debug("bundle", { to: this.#to, paths: bundle.items.length, bytes: bundle.bytes, carried });
       log.trace("committed", () => ({
         side: this.#to,
         results: results.map(({ kind, ended }, i) => `put ${ready[i]!.task.path}: ${kind} ${ended}`),
@@ -202,10 +208,10 @@ export class BundleLane {
   }
 
   /** Reads the files of a bundle; what is not as it was listed is left to the ordinary way. */
-  async #read({ items }: Bundle): Promise<{ readonly ready: Ready[]; readonly pieces: readonly Uint8Array[] }> {
+  async #read({ items }: Bundle): Promise<Omit<Pack, "digests"> & { readonly ready: Ready[] }> {
     const files = items.filter(({ entry }) => entry.kind === "file");
-    const { digests, pieces } = files.length === 0
-      ? { digests: [], pieces: [] }
+    const { digests, ...contents } = files.length === 0
+      ? { digests: [], pieces: [], carried: null }
       : await this.#context.endpoints[this.#from].pack(files.map(({ path, stamp }) => ({ path, stamp })));
     const ready: Ready[] = [];
     let next = 0;
@@ -215,7 +221,7 @@ export class BundleLane {
       if (!isAsListed) this.#leave(seen.path);
       else ready.push(this.#decide(seen, seen.entry.kind === "file" ? { ...seen.entry, digest } : seen.entry));
     }
-    return { ready, pieces };
+    return { ready, ...contents };
   }
 
   /** Directories that other bundles make are made before. */

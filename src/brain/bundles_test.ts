@@ -18,7 +18,11 @@ function make() {
   parts.left.pack = (requests) => {
     packed.push(requests.map(({ path }) => path));
     const digests = requests.map(({ path }) => left.has(path) ? null : "a".repeat(64));
-    return Promise.resolve({ digests, pieces: [new Uint8Array(digests.filter((one) => one !== null).length)] });
+    return Promise.resolve({
+      digests,
+      carried: null,
+      pieces: [new Uint8Array(digests.filter((one) => one !== null).length)],
+    });
   };
   parts.right.commit = (batch) => {
     committed.push(batch);

@@ -11,6 +11,7 @@ import { otherSide, type Side } from "../core/problem.ts";
 import { compileTranslation, type NamePair } from "../core/translation.ts";
 import { LocalEndpoint } from "../endpoint/local.ts";
 import { BulkLink } from "../endpoint/bulk_link.ts";
+import { Carrier } from "../endpoint/carrier.ts";
 import { TranslatedEndpoint } from "../endpoint/translated.ts";
 import { connectSsh } from "../endpoint/ssh.ts";
 import { type RsyncEnd, runRsync } from "../transfer/rsync.ts";
@@ -26,6 +27,8 @@ const CONNECT_TIMEOUT_MS = 15_000;
 export interface OpenedPair extends AsyncDisposable {
   readonly endpoints: Sides<Endpoint>;
   readonly runRsync: RunRsync;
+  /** Sees to a carrier of packs between the two (endpoint/carrier.ts), where there may be one; returns at once. */
+  readonly wantCarrier: () => void;
   /** Whether psync was copied to the other host. */
   readonly deployed: boolean;
 }
@@ -43,8 +46,19 @@ export async function openBoth(
   const aborted = new AbortController();
   stack.defer(() => aborted.abort());
   const run = await makeRunRsync(endpoints, settings, context, { stack, signal: aborted.signal });
+  const carrier = stack.use(
+    new Carrier({
+      ...endpoints,
+      host: settings.remoteHost,
+      ...reach(settings),
+      nativePath: context.self.nativePath,
+      clock: context.clock,
+    }),
+  );
+  // What has a limit goes through the frames, where it is kept.
+  const wantCarrier = () => settings.rsync.bytesPerSecond === null && carrier.want();
   const owned = stack.move();
-  return { endpoints, runRsync: run, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return { endpoints, runRsync: run, wantCarrier, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 /** The two endpoints alone, whatever is missing beside them. */
@@ -52,7 +66,7 @@ export async function openEndpoints(
   settings: SessionSettings,
   context: SessionContext,
   { maxWatches = 0 }: Pick<EndpointOptions, "maxWatches"> = {},
-): Promise<Omit<OpenedPair, "runRsync">> {
+): Promise<Omit<OpenedPair, "runRsync" | "wantCarrier">> {
   await using stack = new AsyncDisposableStack();
   let deployed = false;
   const given = new AbortController();
@@ -132,7 +146,7 @@ async function openRemote(
 ): Promise<Endpoint> {
   return await connectSsh({
     host,
-    ...(settings.sshCommand === null ? {} : { sshCommand: settings.sshCommand }),
+    ...reach(settings),
     root: settings.right,
     rules: rightRules(settings),
     maxWatches: options.maxWatches ?? 0,
@@ -147,6 +161,11 @@ async function openRemote(
       context.report.deploying({ sentBytes, totalBytes });
     },
   });
+}
+
+/** How the other host is reached, beside its name. */
+function reach({ sshCommand }: SessionSettings): { readonly sshCommand?: string } {
+  return sshCommand === null ? {} : { sshCommand };
 }
 
 /** rsync is needed on both hosts. */
@@ -173,7 +192,7 @@ async function makeRunRsync(
   const link = settings.remoteHost === null ? null : life.stack.use(
     await BulkLink.open({
       host: settings.remoteHost,
-      ...(settings.sshCommand === null ? {} : { sshCommand: settings.sshCommand }),
+      ...reach(settings),
       nativePath,
       clock: context.clock,
     }),

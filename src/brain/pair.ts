@@ -54,6 +54,7 @@ export type PairOptions =
   & Pick<PairContext, "endpoints" | "archive" | "status" | "report" | "ignore" | "clock" | "offsetNs" | "settings">
   & {
     readonly runRsync: RunRsync;
+    readonly wantCarrier?: () => void;
     /** What the endpoints found of an earlier life when they were adopted. */
     readonly found?: Sides<Findings>;
     /** Called once, when the first scan is done and everything that it found is settled. */
@@ -114,6 +115,8 @@ export class Pair {
     for (const side of SIDES) void this.#listen(side);
     this.#firstScanned = this.#firstScan();
     this.#trash.start();
+    // All that one side has will have to go to the other: reaching it takes a moment.
+    if (!this.#findsRenames) this.#context.wantCarrier();
     try {
       await runCycle(this.#context, new Dispatcher(this.#context, this.#bulk), () => this.#next());
     } finally {
@@ -202,7 +205,8 @@ export class Pair {
     };
     const looks = {} as Record<Side, LookLane>;
     const lanes = {} as Record<Side, CommitLane>;
-    const whole: PairContext = { ...context, looks, lanes, touched: () => this.#epoch.touched() };
+    const { wantCarrier = () => {} } = this.#options;
+    const whole: PairContext = { ...context, looks, lanes, wantCarrier, touched: () => this.#epoch.touched() };
     for (const side of SIDES) {
       looks[side] = new LookLane(whole, side);
       lanes[side] = new CommitLane(whole, side);

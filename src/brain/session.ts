@@ -284,6 +284,7 @@ class Session {
         run: joined.run,
       },
       runRsync: opened.runRsync,
+      wantCarrier: opened.wantCarrier,
       onFirstSync: () => this.#firstSynced(startMs),
     });
     this.#pair = pair;

@@ -143,6 +143,16 @@ export interface Pack {
   readonly digests: readonly (string | null)[];
   /** The contents of those that are in it, in order, as one piece that is cut anywhere. */
   readonly pieces: readonly Uint8Array[];
+  /** The number under which the carrier brings them to the other endpoint; `pieces` are empty then. */
+  readonly carried: number | null;
+}
+
+/** Where an endpoint waits for a carrier, on its own host. */
+export interface CarrierPlace {
+  /** The name of a socket, for `psync-native carry`. */
+  readonly socket: string;
+  /** The psync-native of that host; decoded as names are. */
+  readonly nativePath: string;
 }
 
 /** A file that the brain wants rsync to send: it must still be what `stamp` says. */
@@ -247,6 +257,13 @@ export interface Endpoint extends AsyncDisposable {
    * `PACK_FILES_MAX` files of `PACK_BYTES_MAX` bytes. What is not as expected is left out.
    */
   pack(requests: readonly PackRequest[]): Promise<Pack>;
+
+  /**
+   * Waits from now on for the stream by which packs go from one endpoint to the other and no further
+   * (endpoint/carrier.ts). Where it is up, `pack` uses it; each pack is then to be taken by a commit of the
+   * other endpoint. null: this endpoint can have none.
+   */
+  carry(): Promise<CarrierPlace | null>;
 
   /** Makes the transitions in order; one result for each. A failed one does not stop the rest. */
   commit(batch: CommitBatch): Promise<readonly TransitionResult[]>;

@@ -79,6 +79,8 @@ export interface CommitBatch {
   readonly transitions: readonly Transition[];
   /** The contents of the packed files in the order of their transitions, as one piece that is cut anywhere. */
   readonly pack?: readonly Uint8Array[];
+  /** The number of the pack that the carrier brings instead; where it does not come, what is packed is `gone`. */
+  readonly carried?: number | null;
 }
 
 /** What every result has. */

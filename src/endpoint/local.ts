@@ -13,6 +13,7 @@ import {
   type Adopted,
   type BasisRequest,
   type BasisResult,
+  type CarrierPlace,
   type DirClaim,
   type Endpoint,
   type EndpointEvent,
@@ -244,7 +245,18 @@ export class LocalEndpoint implements Endpoint {
     if (packed.files.some(({ status }) => status === STATUS.guard)) {
       throw new SafetyHaltError("Cannot read files: the root is not the root that was opened");
     }
-    return { digests: packed.files.map(({ digest }) => digest), pieces: [packed.content] };
+    const { content, carried } = packed;
+    return {
+      digests: packed.files.map(({ digest }) => digest),
+      pieces: content.length === 0 ? [] : [content],
+      carried,
+    };
+  }
+
+  async carry(): Promise<CarrierPlace | null> {
+    const { applier, nativePath } = this.#parts;
+    const socket = await applier.carry();
+    return socket === null ? null : { socket, nativePath };
   }
 
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {

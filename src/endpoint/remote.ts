@@ -14,6 +14,7 @@ import type {
   Adopted,
   BasisRequest,
   BasisResult,
+  CarrierPlace,
   DirClaim,
   Endpoint,
   EndpointEvent,
@@ -149,30 +150,38 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
-    if (batch.pack !== undefined && batch.pack.length > 0) return await this.#commitPacked(batch, batch.pack);
+    const { pack = [], carried = null } = batch;
+    if (pack.length > 0 || carried !== null) return await this.#commitPacked(batch, { pack, carried });
     const pieces = { bytesOf: transitionBytes, maxBytes: QUESTION_MAX_BYTES, atOnce: 1 };
     return await this.#inPieces(batch.transitions, pieces, async (items) => {
-      const { items: results } = await this.#caller.call("commit", { head: null, items });
+      const { items: results } = await this.#caller.call("commit", { head: { carried: null }, items });
       requireCount(results, items);
       return results;
     });
   }
 
   /** A pack is not cut in two: the brain makes small ones. */
-  async #commitPacked({ transitions }: CommitBatch, pack: readonly Uint8Array[]): Promise<readonly TransitionResult[]> {
+  async #commitPacked(
+    { transitions }: CommitBatch,
+    { pack, carried }: { readonly pack: readonly Uint8Array[]; readonly carried: number | null },
+  ): Promise<readonly TransitionResult[]> {
     const parts = [...transitions, ...packPieces(pack)];
-    const { items: results } = await this.#call("commit", { head: null, items: parts });
+    const { items: results } = await this.#call("commit", { head: { carried }, items: parts });
     requireCount(results, transitions);
     return results;
   }
 
   async pack(requests: readonly PackRequest[]): Promise<Pack> {
     try {
-      const { items } = await this.#caller.call("pack", { head: null, items: requests });
-      return packOf(items, requests);
+      const { head, items } = await this.#caller.call("pack", { head: null, items: requests });
+      return packOf(items, requests, head.carried);
     } catch (cause) {
       throw await this.#explained(cause);
     }
+  }
+
+  async carry(): Promise<CarrierPlace | null> {
+    return (await this.#call("carry", { head: null, items: [] })).head.place;
   }
 
   async supply(batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]> {
@@ -308,7 +317,7 @@ export class RemoteEndpoint implements Endpoint {
 }
 
 /** What was packed; its contents must be just what the stamps say. */
-function packOf(parts: readonly PackPart[], requests: readonly PackRequest[]): Pack {
+function packOf(parts: readonly PackPart[], requests: readonly PackRequest[], carried: number | null): Pack {
   const digests: (string | null)[] = [];
   const pieces: Uint8Array[] = [];
   let missing = 0;
@@ -323,8 +332,10 @@ function packOf(parts: readonly PackPart[], requests: readonly PackRequest[]): P
     }
   }
   requireCount(digests, requests);
-  if (missing !== 0) throw new ProtocolError("Cannot use pack: it does not have the size of its files");
-  return { digests, pieces };
+  if (carried === null ? missing !== 0 : pieces.length > 0) {
+    throw new ProtocolError("Cannot use pack: it does not have the size of its files");
+  }
+  return { digests, pieces, carried };
 }
 
 /** Adds what the peer said to the error of a lost connection. */

@@ -98,8 +98,14 @@ class Service {
         if (head.contentLimitBytes > CONTENT_MAX_BYTES) throw new ProtocolError("Cannot look: too much is asked for");
         return plain(await endpoint.look(items, { ...head, signal }));
       }),
-      pack: this.#on(async (endpoint, { items }) => plain(packParts(await endpoint.pack(items)))),
-      commit: this.#on(async (endpoint, { items }) => plain(await endpoint.commit(commitBatch(items)))),
+      pack: this.#on(async (endpoint, { items }) => {
+        const pack = await endpoint.pack(items);
+        return { head: { carried: pack.carried }, items: packParts(pack) };
+      }),
+      carry: this.#on(async (endpoint) => ({ head: { place: await endpoint.carry() }, items: [] })),
+      commit: this.#on(async (endpoint, { head, items }) =>
+        plain(await endpoint.commit({ ...commitBatch(items), ...head }))
+      ),
       supply: this.#on(async (endpoint, { head, items }) => plain(await endpoint.supply(head.batch, items))),
       prepare: this.#on(async (endpoint, { head, items }) => plain(await endpoint.prepare(head.batch, items))),
       release: this.#on(async (endpoint, { head }) => {

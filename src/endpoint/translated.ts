@@ -11,6 +11,7 @@ import type {
   Adopted,
   BasisRequest,
   BasisResult,
+  CarrierPlace,
   DirClaim,
   Endpoint,
   EndpointEvent,
@@ -66,6 +67,10 @@ export class TranslatedEndpoint implements Endpoint {
 
   pack(requests: readonly PackRequest[]): Promise<Pack> {
     return this.#inner.pack(requests.map((request) => ({ ...request, path: this.#to(request.path) })));
+  }
+
+  carry(): Promise<CarrierPlace | null> {
+    return this.#inner.carry();
   }
 
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {

@@ -17,6 +17,7 @@ import {
   encodeAdopt,
   encodeApplyOpen,
   encodeApplySync,
+  encodeCarry,
   encodeCommit,
   encodeLook,
   encodePack,
@@ -124,11 +125,17 @@ export class Applier implements AsyncDisposable {
     return sameCount(committed, commit.ops.length);
   }
 
-  /** Reads files that are still as their stat says; one answer for each, and their contents. */
+  /** Reads files that are still as their stat says; one answer for each, and their contents, or where they went. */
   async pack(files: readonly { readonly path: RelPath; readonly stat: RawStat }[]): Promise<RawPacked> {
     const packed = await this.#call("packed", (id) => encodePack(id, files));
     sameCount(packed.files, files.length);
     return packed;
+  }
+
+  /** The name of the socket at which a carrier of packs is waited for; null: there can be none. */
+  async carry(): Promise<string | null> {
+    const { socket } = await this.#call("carrying", encodeCarry);
+    return socket === "" ? null : socket;
   }
 
   async supply(batch: RawBatch): Promise<readonly RawResult[]> {

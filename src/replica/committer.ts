@@ -153,13 +153,15 @@ function opBytes(op: RawOp): number {
   return OP_FIXED_BYTES + units * UNIT_BYTES + content;
 }
 
-/** The pack must be just what the packed sources take, and go into one record with them. */
-function requirePack(ops: readonly RawOp[], pack: readonly Uint8Array[], parts: number): void {
+/** The pack must be just what the packed sources take, and go into one record with them, or be on its way. */
+function requirePack(ops: readonly RawOp[], { pack = [], carried = null }: CommitBatch, parts: number): void {
   let wanted = 0;
   for (const op of ops) if (op.op === "put-file" && op.source.kind === "packed") wanted += op.source.sizeBytes;
   const given = pack.reduce((sum, piece) => sum + piece.length, 0);
-  if (wanted !== given) throw new ProtocolError(`Cannot commit: the pack must have ${wanted} bytes: found ${given}`);
-  if (given > 0 && parts > 1) throw new ProtocolError("Cannot commit: the pack is too large");
+  if (carried === null ? wanted !== given : given > 0) {
+    throw new ProtocolError(`Cannot commit: the pack must have ${wanted} bytes: found ${given}`);
+  }
+  if (wanted > 0 && parts > 1) throw new ProtocolError("Cannot commit: the pack is too large");
 }
 
 /** Cuts operations into parts that each fit into one record, in order. */
@@ -256,15 +258,18 @@ export class Committer {
    * @throws {SafetyHaltError} where the root or its marks are not what they were; of the part that
    * was refused nothing was changed.
    */
-  async commit({ transitions, pack = [] }: CommitBatch): Promise<Committed[]> {
+  async commit(batch: CommitBatch): Promise<Committed[]> {
+    const { transitions, pack = [], carried = null } = batch;
     const numbersOf = await this.#numbersOf(transitions);
     const ops = transitions.map((transition) => rawOp(transition, numbersOf));
     const label = this.#labels.next();
     const out: Committed[] = [];
-    const parts = cutOps(ops);
-    requirePack(ops, pack, parts.length);
+    const cut = cutOps(ops);
+    // What the carrier brings is taken also where nothing is to be made of it.
+    const parts = cut.length === 0 && carried !== null ? [[]] : cut;
+    requirePack(ops, batch, parts.length);
     for (const part of parts) {
-      const committed = await this.#applier.commit({ label, ops: part, pack });
+      const committed = await this.#applier.commit({ label, ops: part, pack, carried });
       const ended = this.#counter.end();
       guard(committed);
       for (const [i, raw] of committed.entries()) {

@@ -21,7 +21,7 @@ import {
   type RecordReader,
   RecordWriter,
 } from "./native_records.ts";
-import { type RawPacked, readPacked } from "./native_pack_records.ts";
+import { type RawCarrying, type RawPacked, readCarrying, readPacked } from "./native_pack_records.ts";
 import { DIGEST_BYTES, hexOf, readStatus, STATUS } from "./native_status.ts";
 import { type RawTrashPage, readTrashed } from "./native_trash_records.ts";
 
@@ -47,6 +47,7 @@ const SYNC_CONTENTS = 1;
 const A_SPACE = 0x96;
 const A_TRASHED = 0x97;
 const A_PACKED = 0x99;
+const A_CARRYING = 0x9a;
 
 const LOOK_DIGEST = 1;
 const LOOK_GROWING = 2;
@@ -201,6 +202,7 @@ export type ApplyRecord =
   | { readonly kind: "looked"; readonly looked: readonly RawLooked[] }
   | { readonly kind: "committed"; readonly committed: readonly RawCommitted[] }
   | { readonly kind: "packed" } & RawPacked
+  | { readonly kind: "carrying" } & RawCarrying
   | { readonly kind: "results"; readonly results: readonly RawResult[] }
   | { readonly kind: "swept"; readonly kept: readonly string[]; readonly renewed: readonly RawRenewed[] }
   | { readonly kind: "synced"; readonly errno: number; readonly status: number; readonly kept: readonly string[] }
@@ -317,15 +319,20 @@ export interface RawCommit {
   readonly label: string;
   readonly ops: readonly RawOp[];
   readonly pack?: readonly Uint8Array[];
+  /** The number of the pack that the carrier brings instead. */
+  readonly carried?: number | null;
 }
 
 /** A_COMMIT: transitions; in parts, of which those of the pack are the given ones. */
-export function encodeCommit(id: number, { label, ops, pack = [] }: RawCommit): readonly Uint8Array[] {
+export function encodeCommit(
+  id: number,
+  { label, ops, pack = [], carried = null }: RawCommit,
+): readonly Uint8Array[] {
   const packBytes = pack.reduce((sum, piece) => sum + piece.length, 0);
   const expectedBytes = ops.reduce((sum, op) => sum + opBytes(op), OP_BYTES);
   const writer = new RecordWriter(A_COMMIT, id, expectedBytes).text16(label).u32(ops.length);
   for (const op of ops) writeOp(writer, op);
-  return [writer.u32(packBytes).finish(packBytes), ...pack];
+  return [writer.u64(BigInt(carried ?? 0)).u32(packBytes).finish(packBytes), ...pack];
 }
 
 function encodeFiles(
@@ -458,6 +465,8 @@ export function decodeApplyRecord({ type, body }: NativeRecord): ApplyRecord {
       return { kind: "committed", committed: readBody("A_COMMITTED", body, (r) => r.many(readCommitted)) };
     case A_PACKED:
       return { kind: "packed", ...readBody("A_PACKED", body, readPacked) };
+    case A_CARRYING:
+      return { kind: "carrying", ...readBody("A_CARRYING", body, readCarrying) };
     case A_RESULTS:
       return { kind: "results", results: readBody("A_RESULTS", body, (r) => r.many(readResult)) };
     case A_SYNCED:

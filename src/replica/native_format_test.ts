@@ -154,8 +154,11 @@ Deno.test("encodeCommit() writes every kind of OP", () => {
   assertEquals(readMeta(), metaFields);
   assertEquals(head(), [1, 2, ...common]);
   assertEquals([readMeta(), r.u8(), r.u32()], [metaFields, 2, 3]);
-  assertEquals(r.bytes32(), Uint8Array.of(1, 2, 3));
+  assertEquals([r.u64(), r.bytes32()], [0n, Uint8Array.of(1, 2, 3)]);
   r.end();
+  const carried = reader(joinBytes(encodeCommit(5, { label: "L", ops: [], carried: 7 })), 0x14, 5);
+  assertEquals([carried.text16(), carried.u32(), carried.u64(), carried.u32()], ["L", 0, 7n, 0]);
+  carried.end();
 });
 
 Deno.test("batches name their files by id", () => {

@@ -12,7 +12,7 @@ import { ProtocolError } from "../base/errors.ts";
 import { decodeBytes, encodeBytes, type Name, parseName, parseRelPath, type RelPath } from "../core/path.ts";
 
 /** The version of native/format.h that this code speaks. */
-export const FORMAT_VERSION = 4;
+export const FORMAT_VERSION = 5;
 
 /** How a root is opened. */
 export interface RawOpen {

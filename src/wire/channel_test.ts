@@ -270,7 +270,7 @@ Deno.test("a commit's answer does not overtake the events before it, a small ans
     for await (const _ of caller.events()) order.push("event");
   })();
   const look = caller.call("look", { head: { contentLimitBytes: 0, digests: false }, items: [] });
-  const commit = caller.call("commit", NOTHING);
+  const commit = caller.call("commit", { head: { carried: null }, items: [] });
   await Promise.all([look.then(() => order.push("look")), commit.then(() => order.push("commit"))]);
   assertEquals(order, ["event", "commit", "look"]);
   await caller.close();

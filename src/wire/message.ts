@@ -13,10 +13,10 @@
  */
 import { createHash } from "node:crypto";
 import { ProtocolError } from "../base/errors.ts";
-import type { BasisResult, EndpointEvent, Listing, Move } from "../core/endpoint.ts";
+import type { BasisResult, CarrierPlace, EndpointEvent, Listing, Move } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import type { Writer } from "./buffer.ts";
-import { bool, type Codec, digits, nothing, type Of, struct, u32, varint } from "./codec.ts";
+import { bool, type Codec, digits, nothing, type Of, option, struct, u32, varint } from "./codec.ts";
 import { beginFrame, bodyOf, endFrame, type Frame, FRAME_MAX_BYTES } from "./frame.ts";
 import * as doctor from "./checkup_values.ts";
 import * as values from "./values.ts";
@@ -90,7 +90,7 @@ export const METHODS = {
     reply: { head: nothing, item: values.observation },
   }),
   commit: method(0x13, {
-    request: { head: nothing, item: values.commitPart },
+    request: { head: values.carried, item: values.commitPart },
     reply: { head: nothing, item: values.transitionResult },
   }),
   supply: method(0x14, {
@@ -139,7 +139,14 @@ export const METHODS = {
   }),
   pack: method(0x23, {
     request: { head: nothing, item: values.packRequest },
-    reply: { head: nothing, item: values.packPart },
+    reply: { head: values.carried, item: values.packPart },
+  }),
+  carry: method(0x25, {
+    request: empty,
+    reply: {
+      head: struct<{ readonly place: CarrierPlace | null }>({ place: option(values.carrierPlace) }),
+      item: none,
+    },
   }),
   verify: method(0x24, {
     request: { head: struct<{ readonly key: string }>({ key: digits(16) }), item: values.dirClaim },

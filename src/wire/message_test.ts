@@ -92,7 +92,7 @@ Deno.test("contents are views of the frame", () => {
     content: { kind: "inline" as const, bytes },
     disposal: "drop" as const,
   };
-  const [frame] = frames(METHODS.commit.request, { head: null, items: [put] });
+  const [frame] = frames(METHODS.commit.request, { head: { carried: null }, items: [put] });
   const message = decode(METHODS.commit.request, [frame!]);
   const got = message!.items[0]!;
   assert(got.kind === "put" && got.content?.kind === "inline");
@@ -157,7 +157,7 @@ Deno.test("random bodies, cut bodies and flipped bits are refused or read, and n
     fc.property(fc.constantFrom(...all), fc.uint8Array({ maxLength: 300 }), (parts, body) => tryBody(parts, body)),
     { numRuns: 3_000 },
   );
-  const real = fc.record({ head: fc.constant(null), items: messages.commit.request.items });
+  const real = fc.record({ head: messages.commit.request.head, items: messages.commit.request.items });
   fc.assert(
     fc.property(real, fc.nat(), fc.nat(7), (message, at, bit) => {
       const body = frames(METHODS.commit.request, message)[0]!.slice(HEADER_BYTES);

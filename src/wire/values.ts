@@ -10,6 +10,7 @@ import { ProtocolError } from "../base/errors.ts";
 import type {
   BasisRequest,
   BasisResult,
+  CarrierPlace,
   DirClaim,
   EndpointFacts,
   EndpointOptions,
@@ -63,6 +64,8 @@ import {
 /** The most of a file that travels in a frame (LookOptions, inline content). */
 export const CONTENT_MAX_BYTES = 1 << 20;
 
+/** What fits sockaddr_un. */
+const SOCKET_MAX_BYTES = 107;
 /** The most of a pack that travels as one item. */
 const PIECE_MAX_BYTES = 256 << 10;
 
@@ -250,6 +253,17 @@ export type PackPart = { readonly kind: "digest"; readonly digest: string | null
 
 /** A part of a pack. */
 export const packPart: Codec<PackPart> = union<PackPart>({ digest: { digest: option(sha256) }, piece });
+
+/** The number of a pack that goes by the carrier. */
+export const carried: Codec<{ readonly carried: number | null }> = struct<{ readonly carried: number | null }>({
+  carried: option(varint),
+});
+
+/** Where a carrier is waited for. */
+export const carrierPlace: Codec<CarrierPlace> = struct<CarrierPlace>({
+  socket: text(SOCKET_MAX_BYTES),
+  nativePath: text(PATH_MAX_BYTES),
+});
 
 const refused = { ended: varint, kept: option(trashPath) };
 

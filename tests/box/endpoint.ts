@@ -6,6 +6,7 @@
  * against expectation is kept (here: in `trash`).
  * @module
  */
+import { joinBytes } from "../../src/base/bytes.ts";
 import { BoundedQueue } from "../../src/base/queue.ts";
 import { EndpointLostError } from "../../src/base/errors.ts";
 import type { Checkup, Vitals } from "../../src/core/checkup.ts";
@@ -242,13 +243,25 @@ export class MemoryEndpoint implements Endpoint {
       if (isThere) pieces.push(seen.content!);
     }
     await this.#turn();
-    return { digests, pieces };
+    return this.#scheduler.random.next() < 0.5 ? { digests, pieces, carried: null } : this.#carry(digests, pieces);
+  }
+
+  /** Some are lost on their way. */
+  #carry(digests: Pack["digests"], pieces: Pack["pieces"]): Pack {
+    const number = ++this.#scheduler.sent;
+    if (this.#scheduler.random.next() < 0.9) this.#scheduler.carried.set(number, joinBytes(pieces));
+    return { digests, pieces: [], carried: number };
+  }
+
+  /** Whoever asks for a carrier finds that there is one. */
+  carry(): Promise<null> {
+    return Promise.resolve(null);
   }
 
   async commit(batch: CommitBatch): Promise<readonly TransitionResult[]> {
     const results: TransitionResult[] = [];
     await this.#turn();
-    for (const transition of unpacked(batch)) {
+    for (const transition of unpacked(batch, this.#scheduler.carried)) {
       if (this.#scheduler.random.next() < 0.3) await this.#turn();
       const result = this.#transition(transition);
       this.tree.mark();
@@ -420,8 +433,10 @@ function describe(t: Transition, result: TransitionResult): string {
 }
 
 /** The transitions of a batch, each with its own content. */
-export function unpacked({ transitions, pack = [] }: CommitBatch): Transition[] {
-  const whole = Uint8Array.from(pack.flatMap((piece) => [...piece]));
+export function unpacked(batch: CommitBatch, onTheirWay: ReadonlyMap<number, Uint8Array>): Transition[] {
+  const { transitions, pack = [], carried = null } = batch;
+  const whole = carried === null ? joinBytes(pack) : onTheirWay.get(carried);
+  if (whole === undefined) return [...transitions]; // what is packed is then gone
   let at = 0;
   return transitions.map((each) => {
     if (each.kind !== "put" || each.entry.kind !== "file" || each.content?.kind !== "packed") return each;

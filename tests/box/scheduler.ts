@@ -34,6 +34,10 @@ export class Random {
 /** Lets waiters go one by one. */
 export class Scheduler {
   readonly random: Random;
+  /** Packs on their way past the brain, by their number: a carrier has no other state. */
+  readonly carried = new Map<number, Uint8Array>();
+  /** How many packs were sent on their way. */
+  sent = 0;
   #waiting: (() => void)[] = [];
 
   constructor(random: Random) {

@@ -200,7 +200,7 @@ export class Script {
     const isDenied = (t: Transition) => t.kind !== "move" && this.#denied.has(`${side} ${t.path}`);
     if (!batch.transitions.some(isDenied)) return await endpoint.commit(batch);
     const results: TransitionResult[] = [];
-    for (const one of unpacked(batch)) {
+    for (const one of unpacked(batch, this.world.scheduler.carried)) {
       if (isDenied(one)) results.push({ kind: "failed", reason: "denied", detail: "EACCES", ended: 0 });
       else results.push(...await endpoint.commit({ transitions: [one] }));
     }

@@ -6,6 +6,7 @@
  * @module
  */
 import { batchesSuite } from "./suite_batches.ts";
+import { carrierSuite, type Reach } from "./suite_carrier.ts";
 import { commitSuite } from "./suite_commit.ts";
 import { eventsSuite } from "./suite_events.ts";
 import { lookSuite } from "./suite_look.ts";
@@ -18,7 +19,7 @@ import type { OpenEndpoint, RegisterTest } from "./world.ts";
 export function endpointSuite(
   name: string,
   open: OpenEndpoint,
-  options: { readonly neverVerifies?: boolean } = {},
+  options: { readonly neverVerifies?: boolean; readonly reach?: Reach } = {},
 ): void {
   const test: RegisterTest = (what, run) => Deno.test(`${name}: ${what}`, () => run(open));
   lookSuite(test);
@@ -26,6 +27,7 @@ export function endpointSuite(
   eventsSuite(test);
   batchesSuite(test);
   packSuite(test);
+  carrierSuite(test, options.reach);
   trashSuite(test);
   verifySuite(test, { never: options.neverVerifies === true });
 }

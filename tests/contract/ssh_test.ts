@@ -21,12 +21,16 @@ Deno.test.beforeAll(async () => {
 
 Deno.test.afterAll(() => sshd.stop());
 
-endpointSuite("ssh", (root, options) =>
-  connectSsh({
-    host: sshd.host,
-    sshCommand: sshd.sshCommand,
-    root,
-    rules: options?.rules ?? NO_RULES,
-    self,
-    clock: systemClock,
-  }));
+endpointSuite(
+  "ssh",
+  (root, options) =>
+    connectSsh({
+      host: sshd.host,
+      sshCommand: sshd.sshCommand,
+      root,
+      rules: options?.rules ?? NO_RULES,
+      self,
+      clock: systemClock,
+    }),
+  { reach: () => ({ host: sshd.host, sshCommand: sshd.sshCommand }) },
+);

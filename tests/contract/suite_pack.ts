@@ -103,7 +103,8 @@ function commitPackedSuite(test: RegisterTest): void {
   });
 }
 
-function packed(path: RelPath, text: string) {
+/** A file that is made of the next bytes of a pack. */
+export function packed(path: RelPath, text: string) {
   return {
     kind: "put" as const,
     path,
@@ -115,7 +116,7 @@ function packed(path: RelPath, text: string) {
 }
 
 /** Requests for what is at these paths now. */
-async function requests(endpoint: Endpoint, paths: readonly RelPath[]): Promise<PackRequest[]> {
+export async function requests(endpoint: Endpoint, paths: readonly RelPath[]): Promise<PackRequest[]> {
   const seen = await endpoint.look(paths, LOOK);
   return seen.map((one) => {
     if (one.kind !== "present") throw new Error(`${one.path} is ${one.kind}`);

@@ -18,6 +18,7 @@ import {
   encodeAdopt,
   encodeApplyOpen,
   encodeApplySync,
+  encodeCarry,
   encodeCommit,
   encodeLook,
   encodePack,
@@ -315,8 +316,8 @@ export class ApplyDriver implements AsyncDisposable {
     return (await this.looks([name], contentLimitBytes, digests))[0]!;
   }
 
-  async commit(ops: readonly RawOp[], label = LABEL): Promise<readonly RawCommitted[]> {
-    return (await this.#call("committed", (id) => joinBytes(encodeCommit(id, { label, ops })))).committed;
+  async commit(ops: readonly RawOp[], label = LABEL, carried: number | null = null): Promise<readonly RawCommitted[]> {
+    return (await this.#call("committed", (id) => joinBytes(encodeCommit(id, { label, ops, carried })))).committed;
   }
 
   /** Makes one transition. */
@@ -326,6 +327,11 @@ export class ApplyDriver implements AsyncDisposable {
 
   async pack(files: readonly { readonly path: RelPath; readonly stat: RawStat }[]): Promise<RawPacked> {
     return await this.#call("packed", (id) => encodePack(id, files));
+  }
+
+  /** The name at which a carrier is waited for. */
+  async carry(): Promise<string> {
+    return (await this.#call("carrying", encodeCarry)).socket;
   }
 
   async supply(batch: string, files: readonly RawFile[]): Promise<readonly RawResult[]> {

@@ -61,6 +61,10 @@ function answer({ name, items }: Question): { head: unknown; items: unknown[] } 
       return { head: null, items: items.map((path) => look(path as string)) };
     case "commit":
       return { head: null, items: items.map((item) => commit(item as { kind: string; path: string })) };
+    case "pack":
+      return { head: { carried: null }, items: items.map(() => ({ kind: "digest", digest: null })) };
+    case "carry":
+      return { head: { place: null }, items: [] };
     case "trashList":
       return { head: { hasMore: false }, items: [] };
     case "space":

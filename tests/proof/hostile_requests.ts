@@ -69,7 +69,7 @@ function text(_: string, value: unknown): unknown {
 function formAttacks(): RequestAttack[] {
   const requests: readonly [string, MethodName, unknown, readonly unknown[]][] = [
     ["look", "look", LOOK, [MARK]],
-    ["put", "commit", null, [put(MARK)]],
+    ["put", "commit", { carried: null }, [put(MARK)]],
   ];
   const all = requests.flatMap(([what, method, head, items]) =>
     Object.entries(FORMS).map(([name, form]) => ({
@@ -82,20 +82,25 @@ function formAttacks(): RequestAttack[] {
   const some: readonly [string, MethodName, unknown, readonly unknown[], Hostile][] = [
     ["list outside", "list", null, [MARK], "../outside"],
     ["list psync's own", "list", null, [MARK], ".psync"],
-    ["remove outside", "commit", null, [remove(MARK, ABSENT)], up],
-    ["remove psync's lock", "commit", null, [remove(MARK, ABSENT)], own],
-    ["move from outside", "commit", null, [move(MARK, parseRelPath("stolen"))], "../outside/dir"],
-    ["move to outside", "commit", null, [move(parseRelPath("dir"), MARK)], "../outside/new"],
-    ["move psync's trash into the tree", "commit", null, [move(MARK, parseRelPath("t"))], ".psync/trash"],
-    ["set metadata outside", "commit", null, [{ kind: "meta", path: MARK, expected: ABSENT, entry: ENTRY }], up],
-    ["remove the root", "commit", null, [remove(MARK, ABSENT)], ""],
+    ["remove outside", "commit", { carried: null }, [remove(MARK, ABSENT)], up],
+    ["remove psync's lock", "commit", { carried: null }, [remove(MARK, ABSENT)], own],
+    ["move from outside", "commit", { carried: null }, [move(MARK, parseRelPath("stolen"))], "../outside/dir"],
+    ["move to outside", "commit", { carried: null }, [move(parseRelPath("dir"), MARK)], "../outside/new"],
+    ["move psync's trash into the tree", "commit", { carried: null }, [move(MARK, parseRelPath("t"))], ".psync/trash"],
+    ["set metadata outside", "commit", { carried: null }, [{
+      kind: "meta",
+      path: MARK,
+      expected: ABSENT,
+      entry: ENTRY,
+    }], up],
+    ["remove the root", "commit", { carried: null }, [remove(MARK, ABSENT)], ""],
     ["supply outside", "supply", { batch: "b" }, [{ id: 1, path: MARK, stamp: STAMP, digest: null }], up],
     ["supply psync's lock", "supply", { batch: "b" }, [{ id: 1, path: MARK, stamp: STAMP, digest: null }], own],
     ["a batch that climbs", "supply", { batch: MARK }, [], "../../x"],
     ["a batch with slashes", "prepare", { batch: MARK }, [], "a/b"],
     ["a batch of dots", "release", { batch: MARK }, [], ".."],
     ["a basis outside", "prepare", { batch: "b" }, [{ id: 1, path: MARK, expected: ABSENT }], up],
-    ["staged content of a batch that climbs", "commit", null, [
+    ["staged content of a batch that climbs", "commit", { carried: null }, [
       put(parseRelPath("new"), { content: { kind: "staged", batch: MARK, id: 1 } }),
     ], "../../../outside"],
     ["give back what lies outside", "trashAct", null, [
@@ -112,7 +117,7 @@ function formAttacks(): RequestAttack[] {
       play: async (brain) => {
         const [look, commit] = [
           await brain.ask("look", LOOK, [MARK], "mine"),
-          await brain.ask("commit", null, [put(MARK)], "new"),
+          await brain.ask("commit", { carried: null }, [put(MARK)], "new"),
         ];
         return [look, commit].flatMap(({ items, error }) => items?.length === 1 ? [] : [`it was refused: ${error}`]);
       },
@@ -134,7 +139,7 @@ function linkAttacks(): RequestAttack[] {
       ? []
       : [`answered ${kinds(answer).join()}${answer.error ?? ""}, not ${wanted.join()}`];
   const commit = (transition: Transition, ...wanted: string[]) => async (brain: HostileBrain) =>
-    mustBe(await brain.ask("commit", null, [transition]), ...wanted);
+    mustBe(await brain.ask("commit", { carried: null }, [transition]), ...wanted);
   const file: Expected = { kind: "file", stamp: STAMP };
   return [
     { name: "look through a link", play: async (brain) => mustBe(await brain.ask("look", LOOK, [inside]), "orphan") },
@@ -173,7 +178,7 @@ function linkAttacks(): RequestAttack[] {
       play: async (brain) => {
         const link = { kind: "link" as const, mode: 0o777, owner: null, target: "../outside", mtimeNs: 1n };
         const items = [put(parseRelPath("way"), { entry: link, content: null }), put(parseRelPath("way/new"))];
-        return mustBe(await brain.ask("commit", null, items), "done", "orphan");
+        return mustBe(await brain.ask("commit", { carried: null }, items), "done", "orphan");
       },
     },
     {
@@ -181,7 +186,7 @@ function linkAttacks(): RequestAttack[] {
       play: async (brain, world) => {
         const seen = await brain.ask("look", LOOK, [parseRelPath("hard")]);
         const { stamp } = seen.items?.[0] as { stamp: typeof STAMP };
-        const answer = await brain.ask("commit", null, [
+        const answer = await brain.ask("commit", { carried: null }, [
           put(parseRelPath("hard"), { expected: { kind: "file", stamp } }),
         ]);
         const isEvil = (await world.read("outside/both")) === "evil";
@@ -191,6 +196,13 @@ function linkAttacks(): RequestAttack[] {
     {
       name: "staged content that was never staged",
       play: commit(put(parseRelPath("new"), { content: { kind: "staged", batch: "b", id: 7 } }), "gone", "failed"),
+    },
+    {
+      name: "a pack that no carrier brings",
+      play: async (brain) => {
+        const items = [put(parseRelPath("new"), { content: { kind: "packed" } })];
+        return mustBe(await brain.ask("commit", { carried: 2 ** 40 }, items), "gone");
+      },
     },
     {
       name: "a lie about the size of content",
@@ -326,7 +338,7 @@ function openAttacks(): RequestAttack[] {
       on: "fresh",
       play: async (brain, world) => {
         await brain.open(world.root);
-        const answer = await brain.ask("commit", null, [put(parseRelPath("new"))]);
+        const answer = await brain.ask("commit", { carried: null }, [put(parseRelPath("new"))]);
         const isMade = await world.read("root/new").then(() => true, () => false);
         return isMade ? [`it was made: ${answer.error}`] : [];
       },

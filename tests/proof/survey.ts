@@ -54,19 +54,25 @@ function thingOf(line: string): Thing {
   };
 }
 
-/** What differs, as lines for people; empty when nothing does. */
+/** What a user's program leaves beside a file where it could not finish; psync sends nothing of such a name. */
+const SCRATCH = /(^|\/)\.t[LR]\d+-\d+\.swp$/;
+
+/** What differs, as lines for people; empty when nothing does. Of two sides (`shape`), but for scratch. */
 export function differences(
   left: readonly Thing[],
   right: readonly Thing[],
   by: "shape" | "print" = "shape",
 ): readonly string[] {
+  const isMeant = ({ path }: Thing) => by === "print" || !SCRATCH.test(path);
   const rights = new Map(right.map((thing) => [thing.path, thing]));
   const lefts = new Set(left.map(({ path }) => path));
   const found: string[] = [];
-  for (const thing of left) {
+  for (const thing of left.filter(isMeant)) {
     const other = rights.get(thing.path);
     if (other?.[by] !== thing[by]) found.push(`${thing.path}: ${thing[by]} | ${other?.[by] ?? "(absent)"}`);
   }
-  for (const thing of right) if (!lefts.has(thing.path)) found.push(`${thing.path}: (absent) | ${thing[by]}`);
+  for (const thing of right.filter(isMeant)) {
+    if (!lefts.has(thing.path)) found.push(`${thing.path}: (absent) | ${thing[by]}`);
+  }
   return found;
 }

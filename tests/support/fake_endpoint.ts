@@ -120,7 +120,12 @@ export class FakeEndpoint implements Endpoint {
   pack: Endpoint["pack"] = (requests) => {
     this.#note("pack", requests);
     const pieces = requests.map(({ stamp }) => new Uint8Array(stamp.sizeBytes));
-    return Promise.resolve({ digests: requests.map(() => "0".repeat(64)), pieces });
+    return Promise.resolve({ digests: requests.map(() => "0".repeat(64)), pieces, carried: null });
+  };
+
+  carry: Endpoint["carry"] = () => {
+    this.#note("carry", null);
+    return Promise.resolve({ socket: "psync-0", nativePath: "/bin/psync-native" });
   };
 
   commit: Endpoint["commit"] = (batch: CommitBatch) => {

@@ -255,7 +255,7 @@ export const messages = {
     reply: { head: fc.constant(null), items: fc.array(observation) },
   },
   commit: {
-    request: { head: fc.constant(null), items: fc.array(transition) },
+    request: { head: fc.record({ carried: fc.option(counter, { nil: null }) }), items: fc.array(transition) },
     reply: { head: fc.constant(null), items: fc.array(transitionResult) },
   },
   supply: {

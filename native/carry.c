@@ -1,0 +1,116 @@
+/*
+ * Who brings a carrier its stream; see carry.h.
+ */
+#include "carry.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "exec.h"
+
+#define STATUS_USAGE 2
+#define STATUS_ALONE 3
+#define PIPE_BYTES (1 << 20)
+
+static int fail(const char *action, int status) {
+  fprintf(stderr, "psync-native: Cannot %s: %s\n", action, strerror(errno));
+  return status;
+}
+
+/* Connects to an `apply`. Returns the connection, or -1 with errno. */
+static int find_apply(const char *name) {
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t len = strlen(name);
+  if (len + 1 >= sizeof address.sun_path) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  memcpy(address.sun_path + 1, name, len);
+  socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd >= 0 && connect(fd, (struct sockaddr *)&address, size) < 0) {
+    int err = errno;
+    close(fd);
+    errno = err;
+    return -1;
+  }
+  return fd;
+}
+
+/* Hands over what `apply` reads from and writes to. */
+static int hand_over(int apply, int in, int out, bool holds) {
+  int ends[] = {in, out};
+  char byte = holds ? CARRY_HOLDS : 0;
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof ends)];
+  } control = {0};
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof ends);
+  memcpy(CMSG_DATA(rights), ends, sizeof ends);
+  return sendmsg(apply, &message, MSG_NOSIGNAL) == 1 ? 0 : -1;
+}
+
+/* Waits until one of them has no need of the stream any more; a second one may be missing. */
+static void await_end(int apply, int other) {
+  struct pollfd fds[] = {{.fd = apply, .events = POLLIN}, {.fd = other, .events = POLLIN}};
+  while (poll(fds, 2, -1) < 0 && errno == EINTR) {
+  }
+}
+
+/* Lives as long as the stream does: sshd would close it with its command. */
+static int carry_own(int apply) {
+  if (hand_over(apply, STDIN_FILENO, STDOUT_FILENO, true) < 0) return fail("hand over a stream", STATUS_ALONE);
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+    return fail("let go of a stream", STATUS_ALONE);
+  await_end(apply, -1);
+  return 0;
+}
+
+static int carry_command(int apply, int count, char **hex) {
+  int down[2], up[2];
+  if (pipe2(down, O_CLOEXEC) < 0 || pipe2(up, O_CLOEXEC) < 0) return fail("make a pipe", STATUS_ALONE);
+  fcntl(down[0], F_SETPIPE_SZ, PIPE_BYTES); /* may be refused: it is then slower */
+  fcntl(up[0], F_SETPIPE_SZ, PIPE_BYTES);
+  if (hand_over(apply, up[0], down[1], false) < 0) return fail("hand over a stream", STATUS_ALONE);
+  if (dup2(down[0], STDIN_FILENO) < 0 || dup2(up[1], STDOUT_FILENO) < 0) return fail("take a pipe", STATUS_ALONE);
+  return exec_main(count, hex);
+}
+
+static int carry_to(int apply, const char *name) {
+  int ends[2], other = find_apply(name);
+  if (other < 0) return fail("find the other apply", STATUS_ALONE);
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return fail("make a stream", STATUS_ALONE);
+  if (hand_over(apply, ends[0], ends[0], true) < 0 || hand_over(other, ends[1], ends[1], true) < 0)
+    return fail("hand over a stream", STATUS_ALONE);
+  close(ends[0]);
+  close(ends[1]);
+  await_end(apply, other);
+  return 0;
+}
+
+int carry_main(int count, char **words) {
+  const char *how = count > 1 ? words[1] : "";
+  bool is_known = count == 1 || (count > 2 && !strcmp(how, "exec")) || (count == 3 && !strcmp(how, "join"));
+  if (!is_known) {
+    fprintf(stderr, "Usage: psync-native carry NAME [exec HEX... | join NAME]\n");
+    return STATUS_USAGE;
+  }
+  int apply = find_apply(words[0]);
+  if (apply < 0) return fail("find the apply that wants a stream", STATUS_ALONE);
+  if (count == 1) return carry_own(apply);
+  return *how == 'e' ? carry_command(apply, count - 2, words + 2) : carry_to(apply, words[2]);
+}

@@ -1,0 +1,108 @@
+/**
+ * The carrier: a stream by which packs go from the psync-native of one endpoint to that of the other,
+ * so that what is in them passes no interpreter (native/carrier.h).
+ *
+ * Brings the two together, over a connection of its own where they are on two hosts, and knows no more:
+ * as long as there is none, or where there can be none, packs go in records and frames. The brain's side
+ * is brain/bundles.ts.
+ * @module
+ */
+import type { Clock } from "../base/clock.ts";
+import { logger } from "../base/log.ts";
+import { Child } from "../base/process.ts";
+import type { CarrierPlace, Endpoint } from "../core/endpoint.ts";
+import { encodeBytes } from "../core/path.ts";
+import { parseSshCommand, requireHost, sshArgs } from "./ssh_command.ts";
+
+/** A carrier that has ended by itself is not brought again before. */
+const AGAIN_MS = 10_000;
+
+/** What a peer may call its socket and its psync-native, as they come into a command for its shell. */
+const SOCKET = /^psync-[0-9a-f]{32}$/;
+const NATIVE_PATH = /^\/[\w@%+=:,. /-]+$/;
+
+/** How long what brings a carrier may take to end. */
+const END_GRACE_MS = 2_000;
+
+const log = logger("endpoint", "carrier");
+
+/** Between whom, and how the right one is reached. */
+export interface CarrierOptions {
+  /** On this host. */
+  readonly left: Endpoint;
+  readonly right: Endpoint;
+  /** The right one's host; null: this one. */
+  readonly host: string | null;
+  /** What starts ssh; `ssh` when left out. */
+  readonly sshCommand?: string;
+  readonly nativePath: string;
+  readonly clock: Clock;
+}
+
+/** A carrier that is brought when it is first wanted, and again when it is lost. Whoever made it disposes of it. */
+export class Carrier implements AsyncDisposable {
+  readonly #options: CarrierOptions;
+  #child: Child | null = null;
+  #bringing: Promise<void> | null = null;
+  #isDisposed = false;
+  #broughtAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: CarrierOptions) {
+    this.#options = options;
+  }
+
+  /** Sees to it that there is a carrier soon; returns at once, and tells nobody where there can be none. */
+  want(): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (this.#isDisposed || this.#bringing !== null || nowMs - this.#broughtAtMs < AGAIN_MS) return;
+    this.#broughtAtMs = nowMs;
+    this.#bringing = this.#bring()
+      .catch((error) => log.info("no carrier", { why: String(error) }))
+      .finally(() => this.#bringing = null);
+  }
+
+  /** Settles when none is there and none is on its way. */
+  get ended(): Promise<void> {
+    return this.#bringing ?? Promise.resolve();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isDisposed = true;
+    const child = this.#child;
+    child?.killAll("SIGTERM");
+    const timer = this.#options.clock.after(END_GRACE_MS, () => child?.killAll("SIGKILL"));
+    await this.#bringing;
+    timer.cancel();
+  }
+
+  /** Settles when the stream has ended. */
+  async #bring(): Promise<void> {
+    const { left, right } = this.#options;
+    const [from, to] = await Promise.all([left.carry(), right.carry()]);
+    if (this.#isDisposed) return;
+    if (from === null || to === null) return log.info("no carrier", { left: from !== null, right: to !== null });
+    await using child = this.#start(from, to);
+    this.#child = child;
+    const { code, signal } = await child.status;
+    this.#child = null;
+    log.debug("carrier ended", { code, signal, said: child.stderrTail() });
+  }
+
+  #start(from: CarrierPlace, to: CarrierPlace): Child {
+    const { host, nativePath: command } = this.#options;
+    const rest = host === null ? ["join", to.socket] : ["exec", ...hexOf(this.#words(host, to))];
+    return Child.spawn({ command, args: ["carry", from.socket, ...rest], stdin: "null", stdout: "null" });
+  }
+
+  #words(host: string, to: CarrierPlace): readonly string[] {
+    requireHost(host);
+    if (!SOCKET.test(to.socket) || !NATIVE_PATH.test(to.nativePath)) throw new Error("the other host's names are odd");
+    const ssh = parseSshCommand(this.#options.sshCommand);
+    const command = `exec '${to.nativePath}' carry ${to.socket}`;
+    return [ssh.words[0]!, ...sshArgs(ssh, host, command)];
+  }
+}
+
+function hexOf(words: readonly string[]): readonly string[] {
+  return words.map((word) => encodeBytes(word).toHex());
+}

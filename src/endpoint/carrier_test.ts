@@ -1,0 +1,78 @@
+import { assertEquals } from "@std/assert";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
+import { FakeEndpoint } from "../../tests/support/fake_endpoint.ts";
+import type { CarrierPlace } from "../core/endpoint.ts";
+import { Carrier } from "./carrier.ts";
+
+const SOCKET = `psync-${"0".repeat(32)}`;
+const PLACE: CarrierPlace = { socket: SOCKET, nativePath: "/opt/a b/psync-native" };
+
+/** A carrier whose psync-native writes down what it is called with, one line a call, and ends. */
+async function make(place: CarrierPlace | null, host: string | null = "host.example") {
+  const dir = await Deno.makeTempDir();
+  const nativePath = `${dir}/native`;
+  await Deno.writeTextFile(nativePath, `#!/bin/sh\necho "$@" >>${dir}/calls\n`);
+  await Deno.chmod(nativePath, 0o755);
+  const [left, right] = [new FakeEndpoint(), new FakeEndpoint()];
+  left.carry = () => Promise.resolve({ socket: "psync-left", nativePath });
+  right.carry = () => Promise.resolve(place);
+  const clock = new FakeClock();
+  const carrier = new Carrier({ left, right, host, sshCommand: "ssh -p 2222", nativePath, clock });
+  return {
+    carrier,
+    clock,
+    /** Ends the carrier; what was called, the words of a command decoded. */
+    async calls(): Promise<string[]> {
+      await carrier[Symbol.asyncDispose]();
+      const text = await Deno.readTextFile(`${dir}/calls`).catch(() => "");
+      await Deno.remove(dir, { recursive: true });
+      const decode = (word: string) =>
+        /^([0-9a-f]{2}){2,}$/.test(word) ? new TextDecoder().decode(Uint8Array.fromHex(word)) : word;
+      return text.split("\n").filter(Boolean).map((line) => line.split(" ").map(decode).join(" "));
+    },
+  };
+}
+
+Deno.test("a carrier to another host is a command of its own there, over the same ssh", async () => {
+  const { carrier, calls } = await make(PLACE);
+  carrier.want();
+  await carrier.ended;
+  const [call, ...more] = await calls();
+  assertEquals(more, []);
+  assertEquals(call!.startsWith("carry psync-left exec ssh -p 2222 -T "), true, call);
+  assertEquals(call!.endsWith(`-- host.example exec '/opt/a b/psync-native' carry ${SOCKET}`), true, call);
+});
+
+Deno.test("a carrier between two of one host needs no ssh", async () => {
+  const { carrier, calls } = await make(PLACE, null);
+  carrier.want();
+  await carrier.ended;
+  assertEquals(await calls(), [`carry psync-left join ${SOCKET}`]);
+});
+
+for (
+  const [what, place] of [
+    ["no place", null],
+    ["a socket that is a command", { ...PLACE, socket: "psync-0; touch /tmp/x" }],
+    ["a path that is a command", { ...PLACE, nativePath: "/bin/'; touch /tmp/x; '" }],
+    ["a path that is not absolute", { ...PLACE, nativePath: "psync-native" }],
+  ] as const
+) {
+  Deno.test(`a host that names ${what} gets no carrier`, async () => {
+    const { carrier, calls } = await make(place);
+    carrier.want();
+    await carrier.ended;
+    assertEquals(await calls(), []);
+  });
+}
+
+Deno.test("a carrier that ended by itself is brought again, but not at once", async () => {
+  const { carrier, clock, calls } = await make(PLACE, null);
+  for (const waitMs of [0, 9_000, 2_000]) {
+    await clock.advance(waitMs);
+    carrier.want();
+    carrier.want();
+    await carrier.ended;
+  }
+  assertEquals((await calls()).length, 2);
+});
