@@ -3,21 +3,26 @@
  *
  *   ./scripts/bench [ROW...]      rows by name, or all (default); see tests/bench/rows.ts
  *
- * PSYNC_BIN measures another psync than dist/psync; PSYNC_BENCH_DIR takes another place than
+ * PSYNC_BENCH_SCALE=0.1 makes all counts and sizes so much smaller, to see that a row works. PSYNC_BIN measures another psync than dist/psync; PSYNC_BENCH_DIR takes another place than
  * /dev/shm. docs/bench.md keeps results. Exit status 1 when a row failed. Called by scripts/bench,
  * which sets up and builds.
  * @module
  */
 import { PSYNC, versionOf } from "../tests/bench/programs.ts";
-import { ROWS } from "../tests/bench/rows.ts";
+import { LARGE_ROWS, ROWS } from "../tests/bench/rows.ts";
+import type { Row } from "../tests/bench/row.ts";
 import { World } from "../tests/bench/world.ts";
+
+function rowOf(name: string): Row | undefined {
+  return ROWS[name] ?? LARGE_ROWS[name];
+}
 
 function chosen(args: readonly string[]): readonly string[] {
   const names = Object.keys(ROWS);
   return (args.length === 0 ? ["all"] : args).flatMap((name) => {
     if (name === "all") return names;
-    if (ROWS[name] !== undefined) return [name];
-    console.error(`bench: no row "${name}"; there are ${[...names, "all"].join(", ")}`);
+    if (rowOf(name) !== undefined) return [name];
+    console.error(`bench: no row "${name}"; there are ${[...names, "all", ...Object.keys(LARGE_ROWS)].join(", ")}`);
     Deno.exit(2);
   });
 }
@@ -36,7 +41,7 @@ async function describe(world: World): Promise<string> {
       world.dir.replace(/\/[^/]*$/, "")
     }`,
     `- psync: psync [-s] --ssh "ssh -F CONFIG" LEFT 127.0.0.1:RIGHT`,
-    `- rsync: rsync -a -e "ssh -F CONFIG" LEFT/ 127.0.0.1:RIGHT/`,
+    `- rsync: rsync -a --exclude=/.psync -e "ssh -F CONFIG" LEFT/ 127.0.0.1:RIGHT/`,
     `- lsyncd: default.rsync, delay = 0, rsync = { archive = true, rsh = "ssh -F CONFIG" }`,
   ].join("\n");
 }
@@ -47,7 +52,7 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(`${await describe(world)}\n`);
   let failed = 0;
   for (const name of names) {
-    const row = ROWS[name]!;
+    const row = rowOf(name)!;
     console.log(`## ${row.title} (\`${name}\`)\n`);
     try {
       console.log(`${await row.run(world)}\n`);

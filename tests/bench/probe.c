@@ -6,10 +6,15 @@
  *   probe same SOURCE TO -- COMMAND...        until each file of SOURCE is in TO
  *   probe there PATH -- COMMAND...            until PATH is there
  *   probe gone PATH -- COMMAND...             until PATH is gone
+ *   probe follow FROM TO -- COMMAND...        until TO shows what COMMAND made of FROM
+ *   probe rewrite PATH COUNT GAP_US           writes a file anew, again and again
+ *   probe append PATH COUNT GAP_US            appends to a file that stays open
+ *   probe tree DIR COUNT A_DIR                makes COUNT small sparse files, A_DIR to a directory
+ *   probe versions PATH MS                    how many versions of PATH were seen, and how many torn ones
  *
  * Prints numbers, one a line: microseconds from the return of the user's last system call (or from
  * the end of COMMAND) to the change being visible. `latency` prints one for each sample, the others
- * first how long COMMAND took, then the wait. Ends with status 1 and a word on stderr when something
+ * first how long COMMAND took, then the wait; `versions` prints its two counts. Ends with status 1 and a word on stderr when something
  * fails or is not visible after LIMIT_S.
  *
  * DESIGN: looks with lstat every 50 us. It does not spin: on two cores that would take one away from
@@ -211,6 +216,15 @@ static int64_t run(char **command) {
   return end;
 }
 
+/* Reads what is below SOURCE, as it is wanted below TO. */
+static void collect_all(const char *source, const char *to) {
+  files.items = NULL;
+  files.count = files.capacity = 0;
+  files.prefix = strlen(source);
+  files.to = to;
+  if (nftw(source, collect, 32, FTW_PHYS) != 0) die(source);
+}
+
 /* The index of what follows "--"; 0 where there is none. */
 static int command_at(int count, char **args) {
   for (int i = 0; i + 1 < count; i++) if (strcmp(args[i], "--") == 0) return i + 1;
@@ -220,12 +234,96 @@ static int command_at(int count, char **args) {
 static int same(int count, char **args) {
   int command = command_at(count, args);
   if (command != 3) return -1;
-  files.prefix = strlen(args[0]);
-  files.to = args[1];
-  if (nftw(args[0], collect, 32, FTW_PHYS) != 0 || files.count == 0) die(args[0]);
+  collect_all(args[0], args[1]);
+  if (files.count == 0) die(args[0]);
   int64_t end = run(args + command);
   for (size_t i = 0; i < files.count; i++) wait_for(&files.items[i]);
   print_us(end, now_ns());
+  return 0;
+}
+
+static int follow(int count, char **args) {
+  int command = command_at(count, args);
+  if (command != 3) return -1;
+  const char *from = args[0], *to = args[1];
+  collect_all(from, to);
+  struct wanted *before = files.items;
+  size_t before_count = files.count;
+  int64_t end = run(args + command);
+  collect_all(from, to);
+  for (size_t i = 0; i < files.count; i++) wait_for(&files.items[i]);
+  for (size_t i = 0; i < before_count; i++) {
+    char *here = NULL;
+    struct stat st;
+    if (asprintf(&here, "%s%s", from, before[i].path + strlen(to)) < 0) die(from);
+    if (lstat(here, &st) != 0) wait_for(&(struct wanted){.path = before[i].path});
+    free(here);
+  }
+  print_us(end, now_ns());
+  return 0;
+}
+
+/* A file that is written to COUNT times, GAP_US apart as far as the machine keeps up. */
+static int busy(int count, char **args, int appends) {
+  if (count != 3) return -1;
+  int times = atoi(args[1]);
+  int64_t next = now_ns(), gap_ns = (int64_t)atoi(args[2]) * 1000;
+  int fd = appends ? open(args[0], O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+  if (appends && fd < 0) die(args[0]);
+  for (int i = 0; i < times; i++) {
+    if (appends && dprintf(fd, "line %d\n", i) < 0) die(args[0]);
+    if (!appends) write_file(args[0], i);
+    next += gap_ns;
+    if (next > now_ns()) pause_ns(next - now_ns());
+  }
+  return 0;
+}
+
+/* Files that take a size and no room: for what is counted and not read. */
+static int tree(int count, char **args) {
+  if (count != 3) return -1;
+  int files_all = atoi(args[1]), a_dir = atoi(args[2]);
+  char above[4096], dir[4096 + 16], path[4096 + 64];
+  for (int i = 0; i < files_all; i++) {
+    int number = i / a_dir;
+    make_path(above, sizeof above, args[0], "above", number / 1000);
+    snprintf(dir, sizeof dir, "%s/d%d", above, number);
+    if (number % 1000 == 0 && i % a_dir == 0 && mkdir(above, 0755) != 0) die(above);
+    if (i % a_dir == 0 && mkdir(dir, 0755) != 0) die(dir);
+    snprintf(path, sizeof path, "%s/f%d", dir, i);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    if (fd < 0 || ftruncate(fd, 200 + i % 3800) != 0 || close(fd) != 0) die(path);
+  }
+  return 0;
+}
+
+/* Whether what `write_file` wrote is there in part only. */
+static int is_torn(const char *path) {
+  char bytes[FILE_BYTES + 256];
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t length = read(fd, bytes, sizeof bytes);
+  close(fd);
+  if (length < FILE_BYTES) return 1;
+  for (ssize_t i = 1; i < length; i++) if (bytes[i] != bytes[0]) return 1;
+  return 0;
+}
+
+static int versions(int count, char **args) {
+  if (count != 2) return -1;
+  int64_t end = now_ns() + (int64_t)atoi(args[1]) * 1000000;
+  struct stat last = {0}, st;
+  int seen = 0, torn = 0;
+  for (; now_ns() < end; pause_ns(10 * LOOK_EVERY_NS)) {
+    if (lstat(args[0], &st) != 0) continue;
+    int is_same = st.st_ino == last.st_ino && st.st_size == last.st_size && st.st_mtim.tv_sec == last.st_mtim.tv_sec &&
+                  st.st_mtim.tv_nsec == last.st_mtim.tv_nsec;
+    if (is_same) continue;
+    last = st;
+    seen++;
+    torn += is_torn(args[0]);
+  }
+  printf("%d\n%d\n", seen, torn);
   return 0;
 }
 
@@ -247,6 +345,11 @@ int main(int argc, char **argv) {
   if (argc > 2 && strcmp(argv[1], "same") == 0) result = same(argc - 2, argv + 2);
   if (argc > 2 && strcmp(argv[1], "there") == 0) result = one(argc - 2, argv + 2, 1);
   if (argc > 2 && strcmp(argv[1], "gone") == 0) result = one(argc - 2, argv + 2, 0);
+  if (argc > 2 && strcmp(argv[1], "follow") == 0) result = follow(argc - 2, argv + 2);
+  if (argc > 2 && strcmp(argv[1], "rewrite") == 0) result = busy(argc - 2, argv + 2, 0);
+  if (argc > 2 && strcmp(argv[1], "append") == 0) result = busy(argc - 2, argv + 2, 1);
+  if (argc > 2 && strcmp(argv[1], "tree") == 0) result = tree(argc - 2, argv + 2);
+  if (argc > 2 && strcmp(argv[1], "versions") == 0) result = versions(argc - 2, argv + 2);
   if (result != 0) fputs("probe: wrong arguments; see the head of probe.c\n", stderr);
   return result == 0 ? 0 : 2;
 }

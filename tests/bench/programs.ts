@@ -24,14 +24,23 @@ function psyncEnv(roots: Roots): Record<string, string> {
   return { XDG_STATE_HOME: roots.stateDir };
 }
 
+/** How a live psync is started. */
+export interface PsyncOptions {
+  /** Another ssh than that of the world. */
+  readonly ssh?: string;
+  /** Called as soon as it runs. */
+  readonly onStart?: (pid: number) => void;
+}
+
 /** The arguments of psync for two roots, the right one over ssh. */
-export function psyncArgs(world: World, roots: Roots): string[] {
-  return ["--ssh", world.sshd.sshCommand, roots.left, world.remote(roots.right)];
+export function psyncArgs(world: World, roots: Roots, ssh = world.sshd.sshCommand): string[] {
+  return ["--ssh", ssh, roots.left, world.remote(roots.right)];
 }
 
 /** Starts psync; resolves when its first sync is done. */
-export async function startPsync(world: World, roots: Roots): Promise<Live> {
-  return await start(PSYNC, psyncArgs(world, roots), { env: psyncEnv(roots), ready: /First sync done/ });
+export async function startPsync(world: World, roots: Roots, { ssh, onStart }: PsyncOptions = {}): Promise<Live> {
+  const args = psyncArgs(world, roots, ssh);
+  return await start(PSYNC, args, { env: psyncEnv(roots), ready: /First sync done/, ...(onStart && { onStart }) });
 }
 
 /** Runs `psync -s` to its end. */
@@ -41,7 +50,7 @@ export async function syncOnce(world: World, roots: Roots): Promise<void> {
 
 /** The arguments of rsync from left to right over the same ssh. */
 export function rsyncArgs(world: World, roots: Roots): string[] {
-  return ["-a", "-e", world.sshd.sshCommand, `${roots.left}/`, world.remote(`${roots.right}/`)];
+  return ["-a", "--exclude=/.psync", "-e", world.sshd.sshCommand, `${roots.left}/`, world.remote(`${roots.right}/`)];
 }
 
 /** Runs `rsync -a` over the same ssh. */
@@ -69,6 +78,7 @@ interface StartOptions {
   readonly env: Readonly<Record<string, string>>;
   /** What it prints when it is ready. */
   readonly ready: RegExp;
+  readonly onStart?: (pid: number) => void;
 }
 
 async function start(command: string, args: readonly string[], options: StartOptions): Promise<Live> {
@@ -79,6 +89,7 @@ async function start(command: string, args: readonly string[], options: StartOpt
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+  options.onStart?.(child.pid);
   const ready = Promise.withResolvers<void>();
   let text = "";
   const read = async (stream: ReadableStream<Uint8Array>) => {
@@ -123,7 +134,7 @@ export interface PsyncProcesses {
 }
 
 /** Finds them, once psync is connected. */
-export function processesOf(world: World, psync: Live): PsyncProcesses {
+export function processesOf(world: World, psync: Pick<Live, "pid">): PsyncProcesses {
   const isOurs = (pid: number) => /psync|deno/.test(commandOf(pid)[0] ?? "");
   const near = [psync.pid, ...childrenOf(psync.pid)];
   const far = world.sshd.sessionPids();

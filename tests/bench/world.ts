@@ -13,6 +13,7 @@ import { Probe } from "./probe.ts";
 const FILES_A_DIR = 100;
 const SIZE_MIN_BYTES = 200;
 const SIZE_MAX_BYTES = 16 << 10;
+const WATCH_LIMIT = "/proc/sys/fs/inotify/max_user_watches";
 
 /** The place of one run of the bench. */
 export class World implements AsyncDisposable {
@@ -49,6 +50,15 @@ export class World implements AsyncDisposable {
     await makeTree(dir, count);
     this.#made.set(count, dir);
     return dir;
+  }
+
+  /** Lets so many directories be watched on this machine, which here is both hosts, until it is disposed of. */
+  async watchLimit(watches: number): Promise<AsyncDisposable> {
+    const before = (await Deno.readTextFile(WATCH_LIMIT)).trim();
+    const wanted = Math.ceil(watches * 1.1) + 10_000;
+    if (Number(before) >= wanted) return { [Symbol.asyncDispose]: () => Promise.resolve() };
+    await Deno.writeTextFile(WATCH_LIMIT, `${wanted}`);
+    return { [Symbol.asyncDispose]: () => Deno.writeTextFile(WATCH_LIMIT, before) };
   }
 
   /** The remote form of a root. */
@@ -92,9 +102,9 @@ function randomOf(seed: number): () => number {
   };
 }
 
-/** Fails when two trees differ in anything that both programs carry over. */
-export async function requireEqual(left: string, right: string): Promise<void> {
-  const options = ["-a", "-n", "-c", "-i", "--delete", "--omit-dir-times", "--exclude=/.psync"];
+/** Fails when two trees differ in anything that both programs carry over; without `contents` sizes and times tell. */
+export async function requireEqual(left: string, right: string, { contents = true } = {}): Promise<void> {
+  const options = ["-a", "-n", ...(contents ? ["-c"] : []), "-i", "--delete", "--omit-dir-times", "--exclude=/.psync"];
   const found = await must("rsync", [...options, `${left}/`, `${right}/`]);
   if (found !== "") throw new Error(`Trees differ: ${found.split("\n").slice(0, 5).join("; ")}`);
 }
