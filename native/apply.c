@@ -39,7 +39,7 @@ struct request {
   union {
     struct bytes text; /* A_RELEASE: batch, A_SWEEP: label */
     struct open_request open;
-    uint8_t flags; /* A_SYNC */
+    struct own_epoch epoch; /* A_SYNC */
     uint64_t needed; /* A_STATFS */
     struct own_marks marks;
     struct look_request look;
@@ -75,7 +75,7 @@ static bool parse(struct request *q) {
     case A_TRASH_LIST: return trash_parse_query(&r, &q->body.trash_query);
     case A_TRASH: return trash_parse(&r, &q->body.trash);
     case A_PACK: return pack_parse(&r, &q->body.pack);
-    case A_SYNC: q->body.flags = get_u8(&r); return !r.bad && r.at == r.end && q->body.flags <= SYNC_CONTENTS;
+    case A_SYNC: return own_parse_epoch(&r, &q->body.epoch);
     case A_STATFS: q->body.needed = get_u64(&r); return !r.bad && r.at == r.end;
     case A_CARRY:
     case A_UNLOCK: return r.at == r.end;
@@ -103,9 +103,9 @@ static void write_carrying(const char *name, struct buf *answer) {
   buf_bytes16(answer, name, name ? strlen(name) : 0);
 }
 
-static void sync_replica(struct replica *replica, uint8_t flags, struct buf *answer) {
+static void sync_replica(struct replica *replica, const struct own_epoch *epoch, struct buf *answer) {
   struct kept_list kept = {0};
-  write_done(answer, own_sync(replica, (flags & SYNC_CONTENTS) != 0, &kept));
+  write_done(answer, own_sync(replica, epoch, &kept));
   buf_u32(answer, kept.count);
   buf_put(answer, kept.places.data, kept.places.len);
   buf_free(&kept.places);
@@ -145,7 +145,7 @@ static void serve(struct request *q, struct buf *answer) {
     case A_SUPPLY: supply_run(r, &q->body.supply, answer); break;
     case A_PREPARE: supply_prepare(r, &q->body.supply, answer); break;
     case A_RELEASE: supply_release(r, q->body.text, answer); break;
-    case A_SYNC: sync_replica(r, q->body.flags, answer); break;
+    case A_SYNC: sync_replica(r, &q->body.epoch, answer); break;
     case A_SWEEP: own_sweep(r, q->body.text, answer); break;
     case A_TRASH_LIST: trash_list(r, &q->body.trash_query, answer); break;
     case A_TRASH: trash_run(r, &q->body.trash, answer); break;

@@ -140,11 +140,13 @@ static void write_mark_of(int own, const char *name, struct buf *answer, struct 
 }
 
 static void write_marks(int own, struct buf *answer) {
-  struct buf pair = {0}, lock = {0};
+  struct buf pair = {0}, lock = {0}, age = {0};
   write_mark_of(own, "pair", answer, &pair);
   write_mark_of(own, "lock", answer, &lock);
   buf_u64(answer, start_time_of(&lock));
+  write_mark_of(own, "age", answer, &age);
   buf_free(&pair);
+  buf_free(&age);
   buf_free(&lock);
 }
 

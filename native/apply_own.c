@@ -140,7 +140,8 @@ struct own_result own_unlock(struct replica *replica) {
 }
 
 /* One fsync of a file just written commits the journal, and with it every rename before. */
-static int sync_journal(struct site *site) {
+static int sync_journal(struct site *site, struct bytes age) {
+  if (age.len) return write_mark(site, "age", age.data, age.len);
   int fd = openat(site->own, "sync", O_CREAT | O_WRONLY | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return -1;
   char text[32];
@@ -151,7 +152,21 @@ static int sync_journal(struct site *site) {
   return result;
 }
 
-struct own_result own_sync(struct replica *replica, bool contents, struct kept_list *kept) {
+bool own_parse_epoch(struct reader *r, struct own_epoch *epoch) {
+  uint8_t flags = get_u8(r);
+  *epoch = (struct own_epoch){.contents = flags & SYNC_CONTENTS, .age = get_bytes32(r)};
+  return !r->bad && r->at == r->end && flags <= SYNC_CONTENTS && epoch->age.len <= MARK_MAX;
+}
+
+/* WHY the age first: what it tells of is recorded already, and is never to be older than the names. */
+static int sync_site(struct site *site, const struct own_epoch *epoch) {
+  uint64_t fs = site->replica->fs_type;
+  if ((fs == EXT4_SUPER_MAGIC || fs == XFS_SUPER_MAGIC) && !epoch->contents) return sync_journal(site, epoch->age);
+  if (epoch->age.len && write_mark(site, "age", epoch->age.data, epoch->age.len) < 0) return -1;
+  return syncfs(site->own);
+}
+
+struct own_result own_sync(struct replica *replica, const struct own_epoch *epoch, struct kept_list *kept) {
   struct site site;
   struct own_result result = done;
   pthread_rwlock_rdlock(&replica->sweeping);
@@ -159,9 +174,7 @@ struct own_result own_sync(struct replica *replica, bool contents, struct kept_l
   if (site_open_own(replica, &site) < 0) {
     result = failed(ST_GUARD);
   } else {
-    bool has_journal = replica->fs_type == EXT4_SUPER_MAGIC || replica->fs_type == XFS_SUPER_MAGIC;
-    int synced = has_journal && !contents ? sync_journal(&site) : syncfs(site.own);
-    if (synced < 0) {
+    if (sync_site(&site, epoch) < 0) {
       result = failed(ST_FAILED);
     } else {
       trash_settle(&site, drops, kept);

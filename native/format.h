@@ -165,7 +165,8 @@ enum kind {
 #define A_RELEASE 0x17
 /* Ends an epoch: fsync on ext4 and xfs of a file just written in .psync/, else syncfs; then
  * removes what was displaced as expected before the call; what was written to since goes to
- * .psync/trash/<label of its commit>.conflict/<path>. body: u8 flags SYNC_*. Answered by A_SYNCED. */
+ * .psync/trash/<label of its commit>.conflict/<path>. Before that `age` becomes the text of .psync/age;
+ * empty: it stays. body: u8 flags SYNC_*, bytes32 age. Answered by A_SYNCED. */
 #define A_SYNC 0x18
 #define SYNC_CONTENTS 1 /* syncfs everywhere: what users wrote becomes durable as well, not names alone */
 /* Sweeps leftovers of an earlier life out of stage, basis and supply: what is provably psync's own
@@ -253,6 +254,7 @@ enum status {
  * u16 count, count * (u64 dev, u64 inode) of the ancestors, nearest first,
  * u8 has_pair, bytes32 pair, u8 has_lock, bytes32 lock, u64 lock_pid_starttime (start time in
  * clock ticks of the process whose decimal pid stands in a line "pid N" of the lock; 0: none lives),
+ * u8 has_age, bytes32 age,
  * bytes16 boot_id (of /proc/sys/kernel/random/boot_id), bytes16 host name */
 #define A_READY 0x90
 #define CAP_EXCHANGE 1

@@ -22,7 +22,7 @@ import type {
 import type { Stamp } from "../core/entry.ts";
 import type { Name, RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
-import { openDatabase, useError } from "./database.ts";
+import { openDatabase, SYNCHRONOUS, useError } from "./database.ts";
 import { Epoch } from "./epoch.ts";
 import { Lists } from "./lists.ts";
 import { Nodes, type PathRow } from "./nodes.ts";
@@ -95,6 +95,15 @@ export class SqliteArchive implements Archive {
 
   count(): number {
     return this.#use(() => this.#nodes.count());
+  }
+
+  transactDurably<T>(work: () => T): T {
+    this.#use(() => this.#db.exec("PRAGMA synchronous = FULL"));
+    try {
+      return this.transact(work);
+    } finally {
+      this.#use(() => this.#db.exec(SYNCHRONOUS));
+    }
   }
 
   transact<T>(work: () => T): T {

@@ -24,6 +24,8 @@ const CHECK_LIMIT_BYTES = 256 << 20;
 
 /** 16 MiB: the pages that SQLite keeps in memory, in KiB and negative as SQLite wants it. */
 const CACHE_KIB = -16_384;
+/** A power cut may take the last transactions back, and leaves whole ones. @see https://sqlite.org/pragma.html */
+export const SYNCHRONOUS = "PRAGMA synchronous = NORMAL";
 
 /**
  * What SQLite says of a file that cannot be trusted. WHY its words: Deno's node:sqlite gives no result
@@ -112,7 +114,7 @@ function migrate(db: DatabaseSync, path: string): void {
       `Cannot open archive ${quoted(path)} as its schema must be ${MIGRATIONS.length} or lower: found ${version}`,
     );
   }
-  db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = ${CACHE_KIB};
+  db.exec(`PRAGMA journal_mode = WAL; ${SYNCHRONOUS}; PRAGMA cache_size = ${CACHE_KIB};
     PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY`);
   for (let at = version; at < MIGRATIONS.length; at++) {
     db.exec(`BEGIN IMMEDIATE; ${MIGRATIONS[at]}; PRAGMA application_id = ${APPLICATION_ID};

@@ -6,6 +6,7 @@
  */
 import type { Timer } from "../base/clock.ts";
 import type { PairContext } from "./context.ts";
+import { raiseAge } from "./archive_age.ts";
 import { recordFindings } from "./findings.ts";
 
 /** How long an epoch stays open once something was committed in it. */
@@ -52,7 +53,8 @@ export class EpochKeeper {
       const { archive, sources, endpoints: { left, right } } = this.#context;
       const end = archive.epochEnd();
       if (end === 0) return;
-      const options = { left: { contents: sources.has("left") }, right: { contents: sources.has("right") } };
+      const age = raiseAge(archive);
+      const options = { left: { age, contents: sources.has("left") }, right: { age, contents: sources.has("right") } };
       sources.clear();
       const kept = await Promise.all([left.sync(options.left), right.sync(options.right)]);
       archive.transact(() => {

@@ -9,6 +9,7 @@ import { archivePath, createPair, findPair, listPairs, type Pair as KnownPair } 
 import type { Archive } from "../core/archive.ts";
 import { type Lock, type PairId, printLock, printPair } from "../core/marks.ts";
 import { showPath } from "../core/path.ts";
+import { forgetIfOutdated } from "./archive_age.ts";
 import { recordRenewed } from "./findings.ts";
 import type { Sides } from "./context.ts";
 import type { Endpoint, EndpointFacts, Findings } from "../core/endpoint.ts";
@@ -86,6 +87,8 @@ async function takeOver(
       why: `the ${side} root is another object than before, under its old mark`,
     });
   }
+  const outdated = forgetIfOutdated(facts, joined.archive, joined.id);
+  if (outdated !== null) context.report.notice({ kind: "archive-lost", why: outdated });
   for (const side of restored) context.report.notice({ kind: "marker-restored", side });
   joined.archive.transact(() => {
     noteRoots(facts, joined.archive);

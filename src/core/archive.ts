@@ -95,6 +95,8 @@ export interface Archive extends Disposable {
 
   /** Runs `work` in one transaction: all of its writes or none; inside another one, a part of that. */
   transact<T>(work: () => T): T;
+  /** The same, and all that was recorded before is on disk when it returns; not within another one. */
+  transactDurably<T>(work: () => T): T;
   /**
    * Adds or replaces a row; the parent must be a directory with a row (or the root), else
    * `ArchiveError`. What is below a directory stays, unless the new row is no directory.

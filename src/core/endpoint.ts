@@ -60,6 +60,8 @@ export interface EndpointFacts {
   /** Content of `.psync/lock`, or null; and whether its holder still lives on that host. */
   readonly lock: string | null;
   readonly lockHolderLives: boolean;
+  /** Content of `.psync/age`, or null. */
+  readonly age: string | null;
   /** What this file system lacks: `exchange`, `noreplace`, `lease`, `tmpfile`. */
   readonly reduced: readonly string[];
   /** The version line of this host's rsync, or null where there is none. */
@@ -205,6 +207,8 @@ export interface LookOptions {
 
 /** What `sync` makes durable. */
 export interface SyncOptions {
+  /** The text that `.psync/age` is to have; null (default): it stays. */
+  readonly age?: string | null;
   /** Besides all that was committed: what users wrote, as far as it was seen. */
   readonly contents: boolean;
 }

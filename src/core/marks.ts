@@ -1,6 +1,6 @@
 /**
- * The two marks in `.psync/` of each root, as text: `pair` says to which pair the root belongs,
- * `lock` which psync works on it now, with the term that fences off an older one.
+ * The marks in `.psync/` of each root, as text: `pair` says to which pair the root belongs, `lock` which
+ * psync works on it now, with the term that fences off an older one, `age` how old the pair's archive is.
  *
  * Pure. psync-native compares the marks as bytes before each batch and reads only the line
  * `pid N` of the lock (native/format.h).
@@ -32,6 +32,17 @@ export function printPair(id: PairId): string {
 /** The id in a `.psync/pair`, or null where it is no such text. */
 export function parsePair(text: string): PairId | null {
   return /^psync pair 1\nid ([0-9a-f]{32})\n$/.exec(text)?.[1] ?? null;
+}
+
+/** The text of `.psync/age`: of which pair, and how old its archive is. */
+export function printAge(pair: PairId, age: number): string {
+  return `psync age 1\nid ${pair}\nage ${age}\n`;
+}
+
+/** What stands in a `.psync/age`, or null where it is no such text. */
+export function parseAge(text: string): { readonly pair: PairId; readonly age: number } | null {
+  const match = /^psync age 1\nid ([0-9a-f]{32})\nage ([0-9]{1,15})\n$/.exec(text);
+  return match === null ? null : { pair: match[1]!, age: Number(match[2]) };
 }
 
 /** The text of `.psync/lock`. */

@@ -326,7 +326,7 @@ export class LocalEndpoint implements Endpoint {
   }
 
   async sync(what: SyncOptions = { contents: false }): Promise<Findings> {
-    const synced = await this.#parts.applier.sync(what.contents);
+    const synced = await this.#parts.applier.sync(what);
     this.#check(synced, "make durable what was committed to root");
     return { kept: synced.kept };
   }

@@ -215,7 +215,7 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   async sync(what: SyncOptions = { contents: false }): Promise<Findings> {
-    const { items } = await this.#call("sync", { head: { contents: what.contents }, items: [] });
+    const { items } = await this.#call("sync", { head: { contents: what.contents, age: what.age ?? null }, items: [] });
     return { kept: items };
   }
 

@@ -66,7 +66,7 @@ Deno.test("every method goes through, with its arguments and its answer", async 
   assertEquals(await remote.prepare("b1", [{ id: 8, path, expected, incomingBytes: 9 }]), [{ id: 8, stamp: null }]);
   assertEquals(await remote.release("b1"), { stable: [1, 2], stamps: [{ id: 3, stamp: null }] });
   assertEquals(await remote.adopt(marks), { kept: ["2.conflict/found/x"], renewed: [] });
-  assertEquals(await remote.sync({ contents: true }), { kept: ["1.conflict/late"] });
+  assertEquals(await remote.sync({ contents: true, age: "a" }), { kept: ["1.conflict/late"] });
   await remote.releaseLock();
   assertEquals(local.asked, [
     { name: "setCompareOwners", what: true },
@@ -77,7 +77,7 @@ Deno.test("every method goes through, with its arguments and its answer", async 
     { name: "prepare", what: { batch: "b1", requests: [{ id: 8, path, expected, incomingBytes: 9 }] } },
     { name: "release", what: "b1" },
     { name: "adopt", what: marks },
-    { name: "sync", what: { contents: true } },
+    { name: "sync", what: { contents: true, age: "a" } },
     { name: "releaseLock", what: null },
   ]);
   await remote[Symbol.asyncDispose]();
@@ -182,7 +182,7 @@ Deno.test("a request before the root is opened ends the connection", async () =>
   const serving = serveEndpoint(right, () => Promise.reject(new Error("never")), { clock, cwd: "/" });
   const caller = new Caller(left, { clock });
   await assertRejects(
-    () => caller.call("sync", { head: { contents: false }, items: [] }),
+    () => caller.call("sync", { head: { contents: false, age: null }, items: [] }),
     ProtocolError,
     "no root was opened",
   );

@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import { EndpointLostError, ProtocolError, type PsyncError, SetupError } from "../base/errors.ts";
-import { CANNOT_OPEN_ROOT } from "../core/endpoint.ts";
+import { CANNOT_OPEN_ROOT, type SyncOptions } from "../core/endpoint.ts";
 import { type RelPath, showPath } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
 import {
@@ -159,8 +159,8 @@ export class Applier implements AsyncDisposable {
   }
 
   /** Ends an epoch; `kept` tells what was written to after it was displaced, and lies in the trash. */
-  sync(contents: boolean): Promise<Extract<ApplyRecord, { kind: "synced" }>> {
-    return this.#call("synced", (id) => encodeApplySync(id, contents));
+  sync({ contents, age = null }: SyncOptions): Promise<Extract<ApplyRecord, { kind: "synced" }>> {
+    return this.#call("synced", (id) => encodeApplySync(id, contents, age ?? ""));
   }
 
   /** Clears leftovers of an earlier life; says where unknown finds were kept, below the trash. */

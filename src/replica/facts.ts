@@ -65,6 +65,7 @@ export function factsOf(
     pairMarker: ready.pair,
     lock: ready.lock,
     lockHolderLives: lockHolderLives(ready),
+    age: ready.age,
     reduced: LACKS.filter(([bit]) => (ready.caps & bit) === 0).map(([, name]) => name),
     rsync: host.rsync,
     build: host.build,

@@ -154,6 +154,7 @@ export interface ApplyReady {
   readonly lock: string | null;
   /** 0n: the holder of the lock does not live. */
   readonly lockStartTicks: bigint;
+  readonly age: string | null;
   readonly bootId: string;
   readonly hostName: string;
 }
@@ -369,8 +370,8 @@ export function encodeRelease(id: number, batch: string): Uint8Array<ArrayBuffer
 }
 
 /** A_SYNC: ends an epoch; with `contents` what users wrote becomes durable as well. */
-export function encodeApplySync(id: number, contents = false): Uint8Array<ArrayBuffer> {
-  return new RecordWriter(A_SYNC, id).u8(contents ? SYNC_CONTENTS : 0).finish();
+export function encodeApplySync(id: number, contents = false, age = ""): Uint8Array<ArrayBuffer> {
+  return new RecordWriter(A_SYNC, id).u8(contents ? SYNC_CONTENTS : 0).text32(age).finish();
 }
 
 /** A_SWEEP: clears what an earlier life left; unknown finds go to the trash under `label`. */
@@ -413,6 +414,7 @@ function readReady(r: RecordReader): ApplyReady {
     pair: readOptional(r),
     lock: readOptional(r),
     lockStartTicks: r.u64(),
+    age: readOptional(r),
     bootId: r.text16(),
     hostName: r.text16(),
   };

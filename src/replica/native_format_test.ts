@@ -261,7 +261,9 @@ Deno.test("decodeApplyRecord() reads results", () => {
 Deno.test("decodeApplyRecord() reads A_READY", () => {
   const ready = answer(0x90, (w) =>
     w.u32(1).u32(0).u32(0).stat(STAT).u64(1n).u64(2n).u64(3n).u32(31).u8(1).text16("/r")
-      .u16(1).u64(4n).u64(5n).u8(1).text32("pair").u8(0).text32("").u64(0n).text16("boot").text16("host"));
+      .u16(1).u64(4n).u64(5n).u8(1).text32("pair").u8(0).text32("").u64(0n).u8(1).text32("age").text16("boot").text16(
+        "host",
+      ));
   const decoded = decodeApplyRecord(ready);
   assertEquals(decoded.kind === "ready" && [decoded.root, decoded.ancestors, decoded.pair, decoded.lock], [
     "/r",

@@ -14,7 +14,7 @@ import { FRAME, METHODS } from "./message.ts";
 
 const PATH = "a" as RelPath;
 const NOTHING = { head: null, items: [] };
-const SYNC = { head: { contents: false }, items: [] };
+const SYNC = { head: { contents: false, age: null }, items: [] };
 
 function handlers(some: Partial<Handlers>): Handlers {
   const refuse = () => Promise.reject(new Error("not expected"));

@@ -114,7 +114,7 @@ export const METHODS = {
   }),
   releaseLock: method(0x18, { request: empty, reply: empty }),
   sync: method(0x19, {
-    request: { head: struct<{ readonly contents: boolean }>({ contents: bool }), item: none },
+    request: { head: values.syncRequest, item: none },
     reply: { head: nothing, item: values.trashPath },
   }),
   setCompareOwners: method(0x1a, {

@@ -21,6 +21,7 @@ import type {
   Renewed,
   SupplyRequest,
   SupplyResult,
+  SyncOptions,
 } from "../core/endpoint.ts";
 import type { Entry, Owner, Stamp } from "../core/entry.ts";
 import { OWN_DIR, type PathRules } from "../core/ignore.ts";
@@ -415,6 +416,7 @@ export const facts: Codec<EndpointFacts> = struct<EndpointFacts>({
   pairMarker: option(text(PATH_MAX_BYTES)),
   lock: option(text(PATH_MAX_BYTES)),
   lockHolderLives: bool,
+  age: option(text(PATH_MAX_BYTES)),
   reduced: list(text(64), 64),
   rsync: option(shortText),
   build: shortText,
@@ -433,6 +435,12 @@ export const renewed: Codec<{ readonly renewed: readonly Renewed[] }> = struct<
   { readonly renewed: readonly Renewed[] }
 >({
   renewed: list(struct<Renewed>({ path: entryPath, before: stamp, now: stamp }), BATCH_FILES_MAX),
+});
+
+/** The request of `sync`. */
+export const syncRequest: Codec<Required<SyncOptions>> = struct<Required<SyncOptions>>({
+  contents: bool,
+  age: option(text(PATH_MAX_BYTES)),
 });
 
 /** The request of `adopt`. */

@@ -160,3 +160,21 @@ Deno.test("without its archive psync merges, and removes nothing", async () => {
   assertEquals(await scene.left.sh("ls"), "f\ng\n");
   assertEquals(await scene.entries("left"), await scene.entries("right"));
 });
+
+Deno.test("an archive that was put back from a backup removes nothing", async () => {
+  await using scene = await Scene.make({ left: { keep: "k", d: { f: "1" }, late: "2" } });
+  await scene.run("-s");
+  await scene.left.sh(`cp -a "${scene.stateDir}" "$PWD.backup"; mv d "$PWD.away"; echo 3 >new; rm late`);
+  assertEquals((await scene.run("-s")).code, 0);
+  assertEquals(await scene.right.sh("ls"), "keep\nnew\n");
+  // To the old archive d is as it was on the left, and was removed on the right.
+  await scene.left.sh(`mv "$PWD.away" d; rm -r "${scene.stateDir}"; mv "$PWD.backup" "${scene.stateDir}"`);
+  const { code, err } = await scene.run("-s");
+  assertMatch(err, /^The record of the last sync cannot be used \(it is older than the roots: .*nothing is removed$/m);
+  assertEquals([code, await scene.left.sh("ls . d"), await scene.right.sh("ls . d")], [
+    0,
+    ".:\nd\nkeep\nnew\n\nd:\nf\n",
+    ".:\nd\nkeep\nnew\n\nd:\nf\n",
+  ]);
+  assertMatch((await scene.run("-s")).out, /: nothing had to be changed,/);
+});

@@ -67,6 +67,7 @@ export const FAKE_FACTS: EndpointFacts = {
   pairMarker: null,
   lock: null,
   lockHolderLives: false,
+  age: null,
   reduced: [],
   rsync: "rsync 3.5.0",
   build: "0123456789abcdef",

@@ -135,6 +135,10 @@ export class MemoryArchive implements Archive {
     return this.#state.rows.size;
   }
 
+  transactDurably<T>(work: () => T): T {
+    return this.transact(work);
+  }
+
   transact<T>(work: () => T): T {
     const before = copyOf(this.#state);
     this.#depth++;

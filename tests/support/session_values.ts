@@ -24,6 +24,7 @@ export function someFacts(facts: Partial<EndpointFacts> = {}): EndpointFacts {
     pairMarker: null,
     lock: null,
     lockHolderLives: false,
+    age: null,
     reduced: [],
     rsync: "rsync  version 3.2.7  protocol version 31",
     build: "0123456789abcdef",

@@ -208,6 +208,7 @@ export const facts: fc.Arbitrary<EndpointFacts> = fc.record({
   pairMarker: fc.option(text, { nil: null }),
   lock: fc.option(text, { nil: null }),
   lockHolderLives: fc.boolean(),
+  age: fc.option(text, { nil: null }),
   reduced: fc.array(fc.constantFrom("exchange", "lease"), { maxLength: 2 }),
   rsync: fc.option(text, { nil: null }),
   build: text,
