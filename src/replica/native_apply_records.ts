@@ -30,9 +30,6 @@ const A_ADOPT = 0x11;
 const A_UNLOCK = 0x12;
 const A_LOOK = 0x13;
 const A_COMMIT = 0x14;
-const A_SUPPLY = 0x15;
-const A_PREPARE = 0x16;
-const A_RELEASE = 0x17;
 const A_SYNC = 0x18;
 const A_SWEEP = 0x19;
 const A_STATFS = 0x1a;
@@ -116,17 +113,6 @@ export type RawOp =
   | RawOpBase & { readonly op: "remove"; readonly force: boolean }
   | RawOpBase & { readonly op: "move"; readonly to: RelPath; readonly expectedTo: RawExpected }
   | RawOpBase & { readonly op: "meta"; readonly meta: RawMeta };
-
-/** A file of A_SUPPLY or A_PREPARE. */
-export interface RawFile {
-  readonly id: number;
-  readonly path: RelPath;
-  readonly stat: RawStat;
-  /** Of a basis: the size of the file that is to arrive. */
-  readonly incomingBytes?: number;
-  /** Supplied though it may have grown: the digest of its first `stat.sizeBytes`, as hex. */
-  readonly growing?: string | null;
-}
 
 /** A live file of which psync's own links changed the ctime, and nobody anything else. */
 export interface RawRenewed {
@@ -334,39 +320,6 @@ export function encodeCommit(
   const writer = new RecordWriter(A_COMMIT, id, expectedBytes).text16(label).u32(ops.length);
   for (const op of ops) writeOp(writer, op);
   return [writer.u64(BigInt(carried ?? 0)).u32(packBytes).finish(packBytes), ...pack];
-}
-
-function encodeFiles(
-  head: { readonly type: number; readonly id: number },
-  batch: { readonly batch: string; readonly files: readonly RawFile[] },
-): Uint8Array<ArrayBuffer> {
-  const writer = new RecordWriter(head.type, head.id).text16(batch.batch).u32(batch.files.length);
-  for (const { id, path, stat, incomingBytes = 0, growing = null } of batch.files) {
-    writer.u32(id).text16(path).stat(stat).u64(BigInt(incomingBytes)).u8(growing === null ? 0 : 1);
-    if (growing !== null) writer.raw(Uint8Array.fromHex(growing));
-  }
-  return writer.finish();
-}
-
-/** A_SUPPLY: opens files for rsync to read. */
-export function encodeSupply(
-  id: number,
-  batch: { readonly batch: string; readonly files: readonly RawFile[] },
-): Uint8Array<ArrayBuffer> {
-  return encodeFiles({ type: A_SUPPLY, id }, batch);
-}
-
-/** A_PREPARE: makes the stage and basis of a batch. */
-export function encodePrepare(
-  id: number,
-  batch: { readonly batch: string; readonly files: readonly RawFile[] },
-): Uint8Array<ArrayBuffer> {
-  return encodeFiles({ type: A_PREPARE, id }, batch);
-}
-
-/** A_RELEASE: ends a batch. */
-export function encodeRelease(id: number, batch: string): Uint8Array<ArrayBuffer> {
-  return new RecordWriter(A_RELEASE, id).text16(batch).finish();
 }
 
 /** A_SYNC: ends an epoch; with `contents` what users wrote becomes durable as well. */

@@ -18,6 +18,7 @@ import type { Observation } from "../core/observation.ts";
 import type { Writer } from "./buffer.ts";
 import { bool, type Codec, digits, nothing, type Of, option, struct, u32, varint } from "./codec.ts";
 import { beginFrame, bodyOf, endFrame, type Frame, FRAME_MAX_BYTES } from "./frame.ts";
+import * as batches from "./batch_values.ts";
 import * as doctor from "./checkup_values.ts";
 import * as values from "./values.ts";
 
@@ -94,27 +95,27 @@ export const METHODS = {
     reply: { head: nothing, item: values.transitionResult },
   }),
   supply: method(0x14, {
-    request: { head: batchHead, item: values.supplyRequest },
-    reply: { head: nothing, item: values.supplyResult },
+    request: { head: batchHead, item: batches.supplyRequest },
+    reply: { head: nothing, item: batches.supplyResult },
   }),
   prepare: method(0x15, {
-    request: { head: batchHead, item: values.basisRequest },
-    reply: { head: nothing, item: values.basisResult },
+    request: { head: batchHead, item: batches.basisRequest },
+    reply: { head: nothing, item: batches.basisResult },
   }),
   release: method(0x16, {
     request: { head: batchHead, item: none },
     reply: {
-      head: struct<{ readonly stable: readonly number[] }>({ stable: values.stableIds }),
-      item: values.basisResult as Codec<BasisResult>,
+      head: struct<{ readonly stable: readonly number[] }>({ stable: batches.stableIds }),
+      item: batches.basisResult as Codec<BasisResult>,
     },
   }),
   adopt: method(0x17, {
-    request: { head: values.marks, item: none },
-    reply: { head: values.renewed, item: values.trashPath },
+    request: { head: batches.marks, item: none },
+    reply: { head: batches.renewed, item: values.trashPath },
   }),
   releaseLock: method(0x18, { request: empty, reply: empty }),
   sync: method(0x19, {
-    request: { head: values.syncRequest, item: none },
+    request: { head: batches.syncRequest, item: none },
     reply: { head: nothing, item: values.trashPath },
   }),
   setCompareOwners: method(0x1a, {

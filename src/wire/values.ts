@@ -8,8 +8,6 @@
  */
 import { ProtocolError } from "../base/errors.ts";
 import type {
-  BasisRequest,
-  BasisResult,
   CarrierPlace,
   DirClaim,
   EndpointFacts,
@@ -18,10 +16,6 @@ import type {
   LookOptions,
   Move,
   PackRequest,
-  Renewed,
-  SupplyRequest,
-  SupplyResult,
-  SyncOptions,
 } from "../core/endpoint.ts";
 import type { Entry, Owner, Stamp } from "../core/entry.ts";
 import { OWN_DIR, type PathRules } from "../core/ignore.ts";
@@ -180,7 +174,7 @@ export const stamp: Codec<Stamp> = struct<Stamp>({
   ctimeNs: i64,
 });
 
-const stampOrNone = option(stamp);
+export const stampOrNone = option(stamp);
 
 function observationAt(path: Codec<RelPath>): Codec<Observation> {
   return union<Observation>({
@@ -198,7 +192,7 @@ export const observation: Codec<Observation> = observationAt(treePath);
 /** A rename that was seen. */
 export const move: Codec<Move> = struct<Move>({ from: entryPath, to: entryPath });
 
-const expected: Codec<Expected> = union<Expected>({
+export const expected: Codec<Expected> = union<Expected>({
   absent: {},
   file: { stamp },
   link: { stamp, target: text(PATH_MAX_BYTES) },
@@ -339,35 +333,6 @@ export const lookOptions: Codec<Omit<LookOptions, "signal">> = struct<Omit<LookO
   growing: bool,
 });
 
-/** A file to be supplied. */
-export const supplyRequest: Codec<SupplyRequest> = struct<SupplyRequest>({
-  id: u32,
-  path: entryPath,
-  stamp,
-  digest: option(sha256),
-});
-
-/** Whether a file was supplied. */
-export const supplyResult: Codec<SupplyResult> = struct<SupplyResult>({
-  id: u32,
-  kind: oneOf(["supplied", "stale", "busy"]),
-  diskBytes: varint,
-});
-
-/** A file to serve as basis. */
-export const basisRequest: Codec<BasisRequest> = struct<BasisRequest>({
-  id: u32,
-  path: entryPath,
-  expected,
-  incomingBytes: varint,
-});
-
-/** What became of a basis. */
-export const basisResult: Codec<BasisResult> = struct<BasisResult>({ id: u32, stamp: stampOrNone });
-
-/** The ids of the files that were still what was opened. */
-export const stableIds: Codec<readonly number[]> = list(u32, BATCH_FILES_MAX);
-
 /** What a filter is opened with, and for which protocol. */
 export interface OpenRequest extends Required<EndpointOptions> {
   readonly protocol: string;
@@ -421,33 +386,6 @@ export const facts: Codec<EndpointFacts> = struct<EndpointFacts>({
   rsync: option(shortText),
   build: shortText,
   clockMs: f64,
-});
-
-/** What the pair writes into a root. */
-export interface Marks {
-  readonly pair: string;
-  readonly lock: string;
-  readonly oldLock: string | null;
-}
-
-/** Files whose stamp only psync changed. */
-export const renewed: Codec<{ readonly renewed: readonly Renewed[] }> = struct<
-  { readonly renewed: readonly Renewed[] }
->({
-  renewed: list(struct<Renewed>({ path: entryPath, before: stamp, now: stamp }), BATCH_FILES_MAX),
-});
-
-/** The request of `sync`. */
-export const syncRequest: Codec<Required<SyncOptions>> = struct<Required<SyncOptions>>({
-  contents: bool,
-  age: option(text(PATH_MAX_BYTES)),
-});
-
-/** The request of `adopt`. */
-export const marks: Codec<Marks> = struct<Marks>({
-  pair: text(PATH_MAX_BYTES),
-  lock: text(PATH_MAX_BYTES),
-  oldLock: option(text(PATH_MAX_BYTES)),
 });
 
 /** An error as it travels. `internal` is a fault of the far program; it arrives as EndpointLostError. */
