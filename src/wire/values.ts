@@ -174,6 +174,7 @@ export const stamp: Codec<Stamp> = struct<Stamp>({
   ctimeNs: i64,
 });
 
+/** A stamp, or none. */
 export const stampOrNone = option(stamp);
 
 function observationAt(path: Codec<RelPath>): Codec<Observation> {
@@ -192,6 +193,7 @@ export const observation: Codec<Observation> = observationAt(treePath);
 /** A rename that was seen. */
 export const move: Codec<Move> = struct<Move>({ from: entryPath, to: entryPath });
 
+/** What a transition expects. */
 export const expected: Codec<Expected> = union<Expected>({
   absent: {},
   file: { stamp },
