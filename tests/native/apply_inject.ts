@@ -13,10 +13,12 @@ import { ApplyDriver, withRoot } from "./apply_driver.ts";
 export class Injection implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #log: string;
+  readonly #pid: number;
   readonly #drained: Promise<unknown>;
 
-  private constructor(child: Deno.ChildProcess, log: string, drained: Promise<unknown>) {
+  private constructor(child: Deno.ChildProcess, log: string, pid: number, drained: Promise<unknown>) {
     this.#child = child;
+    this.#pid = pid;
     this.#log = log;
     this.#drained = drained;
   }
@@ -45,13 +47,24 @@ export class Injection implements AsyncDisposable {
     const drained = (async () => {
       while (!(await reader.read()).done);
     })();
-    return new Injection(child, log, drained);
+    return new Injection(child, log, driver.pid, drained);
   }
 
-  /** The names of the calls so far, in order. */
+  /** The names of the calls so far, in the order in which they began. */
   calls(): string[] {
-    return [...Deno.readTextFileSync(this.#log).matchAll(/^\d+ +(?:<\.\.\. )?([a-z0-9_]+)(?:\(| resumed)/gm)]
+    return [...Deno.readTextFileSync(this.#log).matchAll(/^\d+ +([a-z0-9_]+)\(/gm)]
       .map((match) => match[1]!);
+  }
+
+  /** Resolves when the process was stopped for the nth time (`stopsAfter`). */
+  async stopped(nth: number): Promise<void> {
+    // WHY not "stopped by": each thread says that.
+    await until(() => Deno.readTextFileSync(this.#log).split("--- SIGSTOP {").length > nth);
+  }
+
+  /** Lets a stopped process go on. */
+  goOn(): void {
+    Deno.kill(this.#pid, "SIGCONT");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -64,6 +77,14 @@ export class Injection implements AsyncDisposable {
     await this.#drained;
     await Deno.remove(this.#log);
   }
+}
+
+/** Stops the process, for as long as it takes, after one or two of its calls of a name, counted from 1. */
+export function stopsAfter(name: string, nths: readonly number[]): string[] {
+  const [first, second] = nths;
+  if (first === undefined) return [];
+  const when = second === undefined ? `${first}` : `${first}..${second}+${second - first}`;
+  return [`${name}:signal=SIGSTOP:when=${when}`];
 }
 
 /** Whether strace is there and may trace. */
@@ -85,15 +106,12 @@ export async function withTraced(
   });
 }
 
-/** Waits until a process holds a lease (proc(5), /proc/locks). */
-export async function leaseOf(pid: number): Promise<void> {
-  const line = new RegExp(`LEASE +(?:ACTIVE|BREAKING|BREAKER) +\\w+ +${pid} `);
-  await until(() => line.test(Deno.readTextFileSync("/proc/locks")));
-}
+/** How long anything may take; generous, as machines are busy. */
+const DEADLINE_MS = 60_000;
 
-/** Waits until `isSo`; fails after 10 s. */
+/** Waits until `isSo`. */
 export async function until(isSo: () => boolean): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + DEADLINE_MS;
   while (!isSo()) {
     if (performance.now() > deadline) throw new Error("Cannot wait longer");
     await new Promise((resolve) => setImmediate(resolve));

@@ -1,6 +1,6 @@
 /**
  * What a user does at the worst instant of a swap: between the compare and the rename, and between
- * two renames. strace holds the instant open. Each find is given back, or kept (I2).
+ * two renames. strace stops the process there until the user is done. Each find is given back, or kept (I2).
  * @module
  */
 import { assertEquals } from "@std/assert";
@@ -18,28 +18,11 @@ import {
   trash,
   tree,
 } from "./apply_driver.ts";
-import { canInject, Injection, leaseOf, pass, until, withTraced } from "./apply_inject.ts";
+import { canInject, Injection, stopsAfter, until, withTraced } from "./apply_inject.ts";
 import type { RawOp } from "../../src/replica/native_format.ts";
 
 const CONFLICT = `${LABEL}.conflict`;
-const HELD_US = 400_000;
 const ignore = !(await canInject());
-
-/** Which statx of the commit is the one after which the object is renamed: found by a dry run. */
-async function lastLook(
-  prepare: (root: string, driver: ApplyDriver) => Promise<RawOp>,
-  rename: string,
-): Promise<number> {
-  let last = 0;
-  await withTraced(async (root, driver) => {
-    const op = await prepare(root, driver);
-    await using injection = await Injection.attach(driver, []);
-    await driver.make(op);
-    const calls = injection.calls();
-    last = calls.slice(0, calls.indexOf(rename)).filter((name) => name === "statx").length;
-  });
-  return last;
-}
 
 /** An atomic save. */
 function save(root: string, name: string, content: string): void {
@@ -47,22 +30,14 @@ function save(root: string, name: string, content: string): void {
   Deno.renameSync(`${root}/.saved`, `${root}/${name}`);
 }
 
-/** The content of a file that may vanish. */
-function read(name: string): string | null {
-  try {
-    return Deno.readTextFileSync(name);
-  } catch {
-    return null;
-  }
-}
-
 interface Moment {
   readonly prepare: (root: string, driver: ApplyDriver) => Promise<RawOp>;
   /** The call before which the user acts. */
   readonly rename: string;
-  readonly injects?: readonly string[];
-  /** What the user does meanwhile. */
+  /** What the user does there. */
   readonly act: (root: string) => Promise<void> | void;
+  /** What the user does before the call that takes back what was found, if anything. */
+  readonly again?: { readonly rename: string; readonly act: (root: string) => Promise<void> | void };
   readonly check: (
     root: string,
     driver: ApplyDriver,
@@ -70,18 +45,47 @@ interface Moment {
   ) => Promise<void> | void;
 }
 
-/** Holds the instant between the last look and the rename open, and lets the user act in it. */
-async function atTheLastInstant({ prepare, rename, injects, act, check }: Moment): Promise<void> {
-  const look = await lastLook(prepare, rename);
-  await withTraced(async (root, driver) => {
-    const op = await prepare(root, driver);
-    await using _ = await Injection.attach(driver, [`statx:delay_exit=${HELD_US}:when=${look}`, ...injects ?? []]);
-    const making = driver.make(op);
-    await leaseOf(driver.pid);
-    await pass(HELD_US / 8_000);
-    await act(root);
-    await check(root, driver, await making);
-  });
+/**
+ * Stops the process after its last look before the rename, lets the user act, and lets it go on; the same
+ * before the rename that follows. Which looks those are is found by runs before.
+ */
+async function atTheLastInstant({ prepare, rename, act, again, check }: Moment): Promise<void> {
+  const run = async (stops: readonly Stop[], isLast: boolean): Promise<string[]> => {
+    let calls: string[] = [];
+    await withTraced(async (root, driver) => {
+      const op = await prepare(root, driver);
+      await using injection = await Injection.attach(driver, stopsAfter("statx", stops.map(({ look }) => look)));
+      const making = driver.make(op);
+      for (const [i, stop] of stops.entries()) {
+        await injection.stopped(i + 1);
+        await stop.act(root);
+        injection.goOn();
+      }
+      const result = await making;
+      calls = injection.calls();
+      if (isLast) await check(root, driver, result);
+    });
+    return calls;
+  };
+  const first = { look: lastLook(await run([], false), rename, 1), act };
+  if (again === undefined) return void await run([first], true);
+  const calls = await run([first], false);
+  const second = { look: lastLook(calls, again.rename, again.rename === rename ? 2 : 1), act: again.act };
+  await run([first, second], true);
+}
+
+/** An instant: after which statx, and what the user does then. */
+interface Stop {
+  readonly look: number;
+  readonly act: (root: string) => Promise<void> | void;
+}
+
+/** Which statx is the last one before the nth call of a name. */
+function lastLook(calls: readonly string[], name: string, nth: number): number {
+  let at = -1;
+  for (let i = 0; i < nth; i++) at = calls.indexOf(name, at + 1);
+  if (at < 0) throw new Error(`Cannot stop before ${name} ${nth}: it is not called`);
+  return calls.slice(0, at).filter((call) => call === "statx").length;
 }
 
 async function putOver(root: string, driver: ApplyDriver): Promise<RawOp> {
@@ -135,12 +139,13 @@ Deno.test({ name: "apply keeps what a user saved between its two exchanges", ign
   await atTheLastInstant({
     prepare: putOver,
     rename: "renameat2",
-    injects: [`renameat2:delay_enter=${HELD_US}:when=2`],
-    act: async (root) => {
-      save(root, "f", "first save");
-      await until(() => read(`${root}/f`) === "from psync");
-      await pass(HELD_US / 8_000);
-      save(root, "f", "second save");
+    act: (root) => save(root, "f", "first save"),
+    again: {
+      rename: "renameat2",
+      act: (root) => {
+        assertEquals(tree(root), { f: "from psync" });
+        save(root, "f", "second save");
+      },
     },
     check: (root, _driver, result) => {
       assertEquals([result.status, result.kept, tree(root)], [STATUS.staleKept, `${CONFLICT}/f`, { f: "first save" }]);
@@ -154,11 +159,13 @@ Deno.test({ name: "apply keeps what was written to its own file while that was l
   await atTheLastInstant({
     prepare: putOver,
     rename: "renameat2",
-    injects: [`renameat2:delay_enter=${HELD_US}:when=2`],
-    act: async (root) => {
-      save(root, "f", "first save");
-      await until(() => read(`${root}/f`) === "from psync");
-      await Deno.writeTextFile(`${root}/f`, " and more", { append: true });
+    act: (root) => save(root, "f", "first save"),
+    again: {
+      rename: "renameat2",
+      act: (root) => {
+        assertEquals(tree(root), { f: "from psync" });
+        Deno.writeTextFileSync(`${root}/f`, " and more", { append: true });
+      },
     },
     check: (root, _driver, result) => {
       assertEquals([result.status, tree(root)], [STATUS.staleKept, { f: "first save" }]);
@@ -212,11 +219,13 @@ Deno.test({ name: "apply keeps what it removed where a user has taken the name a
   await atTheLastInstant({
     prepare: removeOld,
     rename: "renameat",
-    injects: [`renameat2:delay_enter=${HELD_US}:when=1`],
-    act: async (root) => {
-      save(root, "f", "first save");
-      await until(() => read(`${root}/f`) === null);
-      save(root, "f", "second save");
+    act: (root) => save(root, "f", "first save"),
+    again: {
+      rename: "renameat2",
+      act: (root) => {
+        assertEquals(tree(root), {});
+        save(root, "f", "second save");
+      },
     },
     check: (root, _driver, result) => {
       assertEquals([result.status, tree(root)], [STATUS.staleKept, { f: "second save" }]);
@@ -271,7 +280,7 @@ Deno.test({ name: "apply calls a metadata change dirty that a writer came into",
       await Deno.writeTextFile(`${root}/f`, "old");
       return setMeta("f", await driver.look("f"), { mode: 0o600 });
     },
-    rename: "fchownat",
+    rename: "fchmod",
     act: async (root) => {
       act(root);
       await until(() => /BREAK/.test(Deno.readTextFileSync("/proc/locks")));
