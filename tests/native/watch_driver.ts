@@ -24,11 +24,11 @@ import {
   type WatchReady,
   type WatchRecord,
 } from "../../src/replica/native_format.ts";
+import { canShortenQueue, withShortQueue } from "../support/short_queue.ts";
 
 const NATIVE = fromFileUrl(new URL("../../native/", import.meta.url));
 const SOURCES = ["main.c", "exec.c", "notify.c", "tree.c", "table.c", "record.c", "open.c", "follow.c"];
 const SANITIZERS = "-fsanitize=address,undefined";
-const QUEUE_LIMIT = "/proc/sys/fs/inotify/max_queued_events";
 /** How long any answer may take; a test that waits longer fails. */
 const DEADLINE_MS = 60_000;
 
@@ -122,24 +122,12 @@ export class WatchDriver implements AsyncDisposable {
     return driver;
   }
 
-  /**
-   * Starts a process whose queue in the kernel takes 16 events, and opens the root; null where that
-   * is not permitted. The limit is one of the machine and is put back at once.
-   */
+  /** Starts a process whose queue in the kernel takes 16 events, and opens the root; null where that is not permitted. */
   static async openWithShortQueue(root: string): Promise<WatchDriver | null> {
+    if (!canShortenQueue()) return null;
     const driver = await WatchDriver.spawn(root);
-    const before = Deno.readTextFileSync(QUEUE_LIMIT);
-    try {
-      Deno.writeTextFileSync(QUEUE_LIMIT, "16");
-      await driver.open();
-      return driver;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable)) throw error;
-      await driver[Symbol.asyncDispose]();
-      return null;
-    } finally {
-      if (Deno.readTextFileSync(QUEUE_LIMIT) !== before) Deno.writeTextFileSync(QUEUE_LIMIT, before);
-    }
+    await withShortQueue(() => driver.open());
+    return driver;
   }
 
   async #read(): Promise<void> {

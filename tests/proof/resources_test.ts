@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { PsyncProcess } from "../support/psync_process.ts";
 import { eventually, Scene } from "../support/scene.ts";
+import { withShortQueue } from "../support/short_queue.ts";
 
 const ignore = Deno.uid() !== 0;
 
@@ -163,23 +164,12 @@ Deno.test({
   },
 });
 
-const QUEUE = "/proc/sys/fs/inotify/max_queued_events";
-
 Deno.test({
   name: "with a queue of 16 events psync looks at everything again, and loses nothing",
   ignore,
   fn: async () => {
     await using scene = await Scene.make({ left: { d: { f: "1" } } });
-    const before = await Deno.readTextFile(QUEUE);
-    await Deno.writeTextFile(QUEUE, "16");
-    // An instance keeps the limit that it was made under.
-    let psync: PsyncProcess;
-    try {
-      psync = await scene.live();
-    } finally {
-      await Deno.writeTextFile(QUEUE, before);
-    }
-    await using _psync = psync;
+    await using psync = await withShortQueue(() => scene.live());
     for (const round of [1, 2, 3]) {
       await Promise.all([
         scene.left.sh(

@@ -9,6 +9,7 @@
  */
 import { systemClock } from "../../src/base/clock.ts";
 import type { Side } from "../../src/core/problem.ts";
+import { withShortQueue } from "../support/short_queue.ts";
 import { seededRandom } from "./random.ts";
 
 /** Nobody on this machine. */
@@ -16,9 +17,6 @@ const UID = 54_321;
 /** The longest that a trouble lasts, and the longest time between two. */
 const LAST_MS = 1_800;
 const PAUSE_MS = 700;
-/** The queue of events with which psync is started: the watcher says that it lost some. */
-const QUEUE = "/proc/sys/fs/inotify/max_queued_events";
-const USUAL_QUEUE = "16384";
 const START_MS = 30_000;
 /** How long a user may keep a file half, open for writing. */
 const HOLD_MS = 900;
@@ -72,16 +70,10 @@ export class Trouble {
 
   /** Runs `start` under a short queue of events; what it starts keeps that. Waits until it has found its roots. */
   async withShortQueue(start: () => void): Promise<void> {
-    const found = (await Deno.readTextFile(QUEUE)).trim();
-    // One that was killed here has left it short.
-    const before = found === "16" ? USUAL_QUEUE : found;
-    await Deno.writeTextFile(QUEUE, "16");
-    try {
+    await withShortQueue(async () => {
       start();
       await this.#started();
-    } finally {
-      await Deno.writeTextFile(QUEUE, before);
-    }
+    });
   }
 
   /** Before it knows them any root is theirs. */

@@ -20,6 +20,7 @@
 
 #define NOREPLACE 1
 #define EXCHANGE 2
+#define REWORK_MS 250 /* rsync takes about as long to send a file */
 #define CROWDED 120 /* names in the root, from which on he rather cleans up */
 
 struct user user;
@@ -105,6 +106,31 @@ static int op_move_dir(char *path) {
   return is_below(to, path) ? 0 : rename_with(path, to, NOREPLACE);
 }
 
+/* A directory that is worked in, goes away, and is back at once: as a program does that needs its name free. */
+static int op_away(char *path) {
+  char to[PATH_MAX], below[PATH_MAX];
+  if (!random_existing(below, 'f')) return 0;
+  const char *slash = strrchr(below, '/');
+  if (!slash) return 0;
+  snprintf(path, PATH_MAX, "%.*s", (int)(slash - below), below);
+  if (random_percent(50)) chmod(below, random_percent(50) ? 0644 : 0600);
+  else write_append(below);
+  random_beside(to, path);
+  if (is_below(to, path) || rename_with(path, to, NOREPLACE) < 0) return -1;
+  if (random_percent(70)) pause_below(user.hold_ms);
+  return rename_with(to, path, NOREPLACE);
+}
+
+/* A large file that is written again and again, so that it changes while it is sent. */
+static int op_rework(char *path) {
+  if (!random_existing(path, 'f')) return 0;
+  for (unsigned i = 2 + random_below(2); i > 0; i--) {
+    if (write_large(path) < 0) return -1;
+    pause_below(REWORK_MS);
+  }
+  return 0;
+}
+
 static int op_exchange(char *path) {
   char to[PATH_MAX];
   char kind = random_percent(70) ? 'f' : '*';
@@ -185,6 +211,7 @@ static const struct {
     {"mkdir", 4, op_mkdir},        {"rmdir", 2, op_rmdir},         {"rmrf", 3, op_rm_rf},
     {"symlink", 4, op_symlink},    {"type", 3, op_change_type},    {"chmod", 4, op_chmod},
     {"touch", 2, op_touch},        {"read", 4, op_read},           {"untar", 2, op_untar},
+    {"away", 3, op_away},          {"rework", 1, op_rework},
 };
 #define OP_COUNT (sizeof OPS / sizeof *OPS)
 

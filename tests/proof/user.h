@@ -56,6 +56,8 @@ void random_style(void);
 /* One of the weights, at random. */
 size_t random_weighted(const unsigned *weights, size_t count);
 void random_think(void);
+/* Waits a random time below a limit. */
+void pause_below(unsigned limit_ms);
 size_t random_size(void);
 
 /* A path that may or may not be there; a third of the time one of the shared ones. */
@@ -85,6 +87,8 @@ void log_torn(const char *path);
 int write_new(const char *path);
 /* Overwrites or empties and writes what is there, through one fd. */
 int write_in_place(const char *path, bool truncates);
+/* Writes enough for rsync to move it, in two pieces with a pause between them. */
+int write_large(const char *path);
 int write_append(const char *path);
 int link_new(const char *path);
 /* Reads a file, to see that it is whole. */

@@ -64,6 +64,12 @@ void random_think(void) {
   nanosleep(&time, NULL);
 }
 
+void pause_below(unsigned limit_ms) {
+  long ms = (long)random_below(limit_ms);
+  struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+  nanosleep(&time, NULL);
+}
+
 size_t random_size(void) {
   const unsigned weights[] = {3, 3, 40, 26, 14, 10, user.style.large_weight};
   static const size_t sizes[] = {0, 1, 32, 4095, 65520, 300000, 3000000};

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "text.h"
 #include "user.h"
+
+#define LARGE_SIZE 3000000
 
 static const unsigned MODES[] = {0644, 0600, 0755, 0664};
 
@@ -30,20 +31,23 @@ void log_torn(const char *path) {
   text_print(user.log, path);
 }
 
-static void pause_ms(long ms) {
-  struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-  nanosleep(&time, NULL);
-}
+/* How a content is written. */
+enum manner {
+  WRITE_WHOLE,  /* in one go */
+  WRITE_ANYHOW, /* at times in pieces, with or without a pause in the middle: nobody may see it half */
+  WRITE_LARGE   /* so that rsync moves it, and always with a pause */
+};
 
-/* Writes in one go or, unless it is to be `whole`, in pieces, at times with a pause in the middle: nobody may see it half. */
-static int write_segment(int fd, bool whole) {
+static int write_segment(int fd, enum manner manner) {
   char token[TOKEN_SIZE];
-  size_t size = random_size(), half = !whole && random_percent(30) ? size / 2 : size;
+  bool large = manner == WRITE_LARGE;
+  size_t size = large ? LARGE_SIZE + random_below(64) : random_size();
+  size_t half = large || (manner == WRITE_ANYHOW && random_percent(30)) ? size / 2 : size;
   token_next(token);
   char *data = content_make(token, size);
   ssize_t got = write(fd, data, half);
   if (got == (ssize_t)half && half < size) {
-    if (random_percent(30)) pause_ms((long)random_below(user.hold_ms));
+    if (large || random_percent(30)) pause_below(user.hold_ms);
     got = write(fd, data + half, size - half);
     half = size - half;
   }
@@ -62,24 +66,28 @@ static int close_as(int fd, int result) {
 
 int write_new(const char *path) {
   int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, MODES[random_below(4)]);
-  return fd < 0 ? -1 : close_as(fd, write_segment(fd, false));
+  return fd < 0 ? -1 : close_as(fd, write_segment(fd, WRITE_ANYHOW));
 }
 
-int write_in_place(const char *path, bool truncates) {
+static int rewrite(const char *path, bool truncates, enum manner manner) {
   int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return -1;
   if (content_check_file(fd, log_retired, NULL) == 0) log_torn(path);
   if (truncates && ftruncate(fd, 0) < 0) return close_as(fd, -1);
-  int result = write_segment(fd, false);
+  int result = write_segment(fd, manner);
   off_t end = lseek(fd, 0, SEEK_CUR);
   if (ftruncate(fd, end) < 0) result = -1;
   return close_as(fd, result);
 }
 
+int write_in_place(const char *path, bool truncates) { return rewrite(path, truncates, WRITE_ANYHOW); }
+
+int write_large(const char *path) { return rewrite(path, false, WRITE_LARGE); }
+
 int write_append(const char *path) {
   int fd = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
   /* WHY whole: a file to which all only append is shown as it grows, once that has gone on for long. */
-  return fd < 0 ? -1 : close_as(fd, write_segment(fd, true));
+  return fd < 0 ? -1 : close_as(fd, write_segment(fd, WRITE_WHOLE));
 }
 
 int link_new(const char *path) {

@@ -11,6 +11,8 @@ const ABSENT_MS = 1_000;
 /** So long before and after it must have stood on the other side. */
 const AROUND_MS = 500;
 
+const SIDES: readonly Side[] = ["left", "right"];
+
 /** A half file is seen again and again. */
 const TORN_SHOWN = 3;
 
@@ -26,6 +28,8 @@ interface Stay {
 export interface Testimony {
   readonly torn: readonly string[];
   readonly stays: readonly Stay[];
+  /** How it ended before it was to; null: it saw everything. */
+  readonly gone: string | null;
 }
 
 /** A witness at work. */
@@ -43,11 +47,16 @@ export class Witness {
     return new Witness(child);
   }
 
-  /** Ends it; what it said. */
+  /** Ends it; what it said. One that had ended by itself saw nothing from then on, and says so. */
   async end(): Promise<Testimony> {
-    this.#child.kill("SIGTERM");
-    await this.#child.status;
-    return readTestimony(await this.#text);
+    try {
+      this.#child.kill("SIGTERM");
+    } catch {
+      // It has ended: its status tells.
+    }
+    const { code, signal } = await this.#child.status;
+    const said = readTestimony(await this.#text);
+    return code === 0 ? said : { ...said, gone: signal === null ? `with status ${code}` : `by ${signal}` };
   }
 }
 
@@ -68,7 +77,7 @@ export function readTestimony(text: string): Testimony {
     const at = key.indexOf(" ");
     stays.push({ token: key.slice(0, at), path: key.slice(at + 1), fromMs, toMs: null });
   }
-  return { torn: lines.filter((line) => line.startsWith("torn ")).map((line) => line.slice(5)), stays };
+  return { torn: lines.filter((line) => line.startsWith("torn ")).map((line) => line.slice(5)), stays, gone: null };
 }
 
 /** What is wrong; `isExcused` tells which tokens a user destroyed, or lost a conflict. */
@@ -78,6 +87,9 @@ export function accuseBy(
 ): readonly string[] {
   const { left, right } = testimonies;
   return [
+    ...SIDES.flatMap((side) =>
+      testimonies[side].gone === null ? [] : [`the witness on the ${side} ended ${testimonies[side].gone}`]
+    ),
     ...left.torn.slice(0, TORN_SHOWN).map((what) => `torn, and shown on the left: ${what}`),
     ...right.torn.slice(0, TORN_SHOWN).map((what) => `torn, and shown on the right: ${what}`),
     ...vanished(left, right, isExcused).map((what) => `vanished on the left, untouched on the right: ${what}`),
