@@ -6,9 +6,10 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
-import { EndpointLostError, ProtocolError, type PsyncError, WatchError } from "../base/errors.ts";
+import { EndpointLostError, ProtocolError, type PsyncError, SetupError, WatchError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
-import type { RelPath } from "../core/path.ts";
+import { CANNOT_OPEN_ROOT } from "../core/endpoint.ts";
+import { type RelPath, showPath } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
 import {
   decodeWatchRecord,
@@ -90,7 +91,7 @@ export class Watcher implements AsyncDisposable {
 
   /**
    * Starts the watcher; nothing is watched before it is listed.
-   * @throws {WatchError | SetupError} where it cannot be started.
+   * @throws {SetupError} where it cannot be started; where the root went away meanwhile, as of one that is missing.
    */
   static async open(options: WatcherOptions): Promise<Watcher> {
     const watcher = new Watcher(options);
@@ -99,7 +100,7 @@ export class Watcher implements AsyncDisposable {
       return watcher;
     } catch (error) {
       await watcher[Symbol.asyncDispose]();
-      throw error;
+      throw error instanceof WatchError ? new SetupError(error.message, { cause: error }) : error;
     }
   }
 
@@ -193,7 +194,9 @@ export class Watcher implements AsyncDisposable {
     if (ready.version !== FORMAT_VERSION) {
       throw new ProtocolError(`Cannot watch as the format must be ${FORMAT_VERSION}: found ${ready.version}`);
     }
-    if (ready.errno !== 0) throw new WatchError(`Cannot watch root: ${errnoName(ready.errno)}`);
+    if (ready.errno !== 0) {
+      throw new WatchError(`${CANNOT_OPEN_ROOT} "${showPath(root)}": ${errnoName(ready.errno)}`);
+    }
     const { identity } = this.#options;
     const isSame = ready.stat.inode === identity.inode && ready.device === identity.device &&
       ready.stat.mountId === identity.mountId;
