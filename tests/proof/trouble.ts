@@ -1,7 +1,7 @@
 /**
  * Trouble under two users: for a moment a file or a directory cannot be read, a directory cannot be
  * written, a root is covered by another file system or is another directory, at random and again and
- * again; files stay half for long, and events are lost.
+ * again; files stay half for long, events are lost, and the watchers stand still for a while.
  *
  * psync runs as a user without rights of its own, so that permissions count for it; the two users
  * work on whatever the modes are, in the roots that they once entered. Needs root.
@@ -9,6 +9,7 @@
  */
 import { systemClock } from "../../src/base/clock.ts";
 import type { Side } from "../../src/core/problem.ts";
+import { childrenOf, commandOf } from "../support/procfs.ts";
 import { withShortQueue } from "../support/short_queue.ts";
 import { seededRandom } from "./random.ts";
 
@@ -37,13 +38,22 @@ export class Trouble {
   readonly #dir: string;
   readonly #next: (below: number) => number;
   readonly #note: (text: string) => void;
+  readonly #psync: () => number | null;
+  /** WHY its own: two that take turns by the clock would take other numbers each time. */
+  readonly #nextSlow: (below: number) => number;
   #stop = new AbortController();
-  #work: Promise<void> = Promise.resolve();
+  #work: Promise<unknown> = Promise.resolve();
   /** One line each: what psync did to a root that is not the users'. */
   readonly faults: string[] = [];
   count = 0;
 
-  constructor(dir: string, of: { readonly seed: number; readonly note: (text: string) => void }) {
+  /** `psync` tells its process id, or null where none runs. */
+  constructor(
+    dir: string,
+    of: { readonly seed: number; readonly note: (text: string) => void; readonly psync: () => number | null },
+  ) {
+    this.#psync = of.psync;
+    this.#nextSlow = seededRandom(of.seed + 1);
     this.#dir = dir;
     this.#roots = { left: `${dir}/left`, right: `${dir}/right` };
     this.#next = seededRandom(of.seed);
@@ -91,7 +101,7 @@ export class Trouble {
     await this.#work;
     if (!isWorking) return;
     this.#stop = new AbortController();
-    this.#work = this.#run(this.#stop.signal);
+    this.#work = Promise.all([this.#run(this.#stop.signal), this.#slow(this.#stop.signal)]);
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -109,6 +119,27 @@ export class Trouble {
         this.faults.push(`the trouble itself: ${error}`);
       }
       this.#note(`${kind} is over`);
+    }
+  }
+
+  /** Stops the watchers for a while, as a busy machine does: what they would tell comes late. */
+  async #slow(signal: AbortSignal): Promise<void> {
+    while (!await this.#isOver(this.#nextSlow(PAUSE_MS * 2), signal)) {
+      const pid = this.#psync();
+      const watchers = pid === null ? [] : childrenOf(pid).filter((child) => commandOf(child).at(-1) === "watch");
+      const send = (name: "SIGSTOP" | "SIGCONT") => {
+        for (const watcher of watchers) {
+          try {
+            Deno.kill(watcher, name);
+          } catch {
+            // It ended in between.
+          }
+        }
+      };
+      send("SIGSTOP");
+      const isOver = await this.#isOver(this.#nextSlow(LAST_MS), signal);
+      send("SIGCONT");
+      if (isOver) return;
     }
   }
 

@@ -109,7 +109,11 @@ class Run {
     this.#dir = dir;
     this.#options = options;
     if (options.isTroubled !== true) return;
-    this.#trouble = new Trouble(dir, { seed: options.seed, note: (text) => this.#note(text) });
+    this.#trouble = new Trouble(dir, {
+      seed: options.seed,
+      note: (text) => this.#note(text),
+      psync: () => this.#psync?.pid ?? null,
+    });
   }
 
   async make(): Promise<void> {

@@ -49,7 +49,10 @@ for (const side of ["left", "right"] as const) {
         tell: async () => `wanted ${wanted}\nfound ${await shown()}\n${psync.text}`,
       });
       if (what === "folder") {
-        for (const name of wanted) if (name !== "marker") assert(await there.exists(`${name}/in`));
+        // A folder is shown before what is in it.
+        for (const name of wanted.filter((name) => name !== "marker")) {
+          await eventually(`${name}/in is there`, () => there.exists(`${name}/in`), { tell: () => psync.text });
+        }
       }
       assert(!/Conflict|Not sync/.test(psync.text), psync.text);
       await scene.end(psync);
