@@ -128,7 +128,8 @@ export class BundleLane {
 
   /** Whether nothing is known of a path but what was listed, and its directory is there or will be. */
   #isFree({ path, stamp }: PresentObservation): boolean {
-    const { archive, board, flights, status, retry, recovery } = this.#context;
+    const { archive, board, flights, status, retry, recovery, apart } = this.#context;
+    if (apart.wasKnown(this.#from, stamp)) return false;
     if (recovery.crashed.size > 0 || status.problems.has(path) || retry.has(path)) return false;
     if (board.peek(path) !== null || board.waitingAbove(path) !== null) return false;
     // A known object under a new name is a rename.

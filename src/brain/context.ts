@@ -17,6 +17,7 @@ import type { FlightDeck } from "./in_flight.ts";
 import type { CommitLane } from "./lane.ts";
 import type { NewsBoard } from "./news.ts";
 import type { RecentMoves } from "./recent_moves.ts";
+import type { RenamedApart } from "./renamed_apart.ts";
 import type { Report } from "./report.ts";
 import type { RetryList } from "./retry.ts";
 import type { Recovery } from "./rolled_back.ts";
@@ -38,6 +39,7 @@ export interface PairContext {
   /** Whether renames are looked for: in the first sync of all there is nothing to rename. */
   readonly findsRenames: () => boolean;
   readonly moves: RecentMoves;
+  readonly apart: RenamedApart;
   /** Directories that were missing when something was to be put below them, and where that lives (revive.ts). */
   readonly needed: Map<RelPath, ReadonlySet<Side>>;
   /** What a power cut left to be known. */

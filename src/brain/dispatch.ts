@@ -15,6 +15,7 @@ import type { Step as DecidedStep } from "../core/reconcile.ts";
 import type { BulkLane } from "./bulk.ts";
 import type { PairContext } from "./context.ts";
 import { liveSince, type News, type Sighting } from "./news.ts";
+import { describePlan } from "./describe_plan.ts";
 import { growingLooks } from "./growing.ts";
 import { dispatchMove } from "./move_task.ts";
 import { objectKey } from "./moves.ts";
@@ -209,7 +210,7 @@ export class Dispatcher {
   }
 
   #carryOut(news: News, plan: Plan, blocker: RelPath | null): void {
-    log.debug("plan", () => ({ path: news.path, plan: plan.kind, ...describe(news, plan) }));
+    log.debug("plan", () => ({ path: news.path, plan: plan.kind, ...describePlan(news, plan) }));
     if (plan.kind !== "look" && plan.kind !== "move" && plan.kind !== "after") this.#decided(news);
     if (plan.kind !== "look" && plan.kind !== "change") this.#tried.delete(news.path);
     switch (plan.kind) {
@@ -224,6 +225,7 @@ export class Dispatcher {
       case "agree":
         return this.#agree(news, plan);
       case "forget":
+        this.#context.apart.gone(news.path);
         this.#context.archive.remove(news.path);
         return this.#settled(news);
       case "move":
@@ -242,6 +244,7 @@ export class Dispatcher {
       if (sighting === null) continue;
       this.#context.evidence[side].decided(sighting.observation);
       this.#context.moves.seen(sighting.observation);
+      this.#context.apart.seen(side, sighting.observation);
     }
   }
 
@@ -462,16 +465,6 @@ function firstFrom(sorted: readonly string[], text: string): number {
     else high = middle;
   }
   return low;
-}
-
-/** The fields of the one log line of a decision. */
-function describe(news: News, plan: Plan): Record<string, string> {
-  const seen = (side: Side) => news[side]?.observation.kind ?? "-";
-  const step = (side: Side) => plan.kind === "change" ? plan.change[side].kind : "";
-  const looks = plan.kind === "look"
-    ? plan.looks.map(({ side, path, digest }) => `${side} ${path} ${digest}`).join()
-    : "";
-  return { left: seen("left"), right: seen("right"), leftStep: step("left"), rightStep: step("right"), looks };
 }
 
 /** News without the sightings that are being replaced by looks. */

@@ -65,6 +65,7 @@ export function pathsOf(entry: JournalEvent): readonly RelPath[] {
     case "fine":
       return [entry.path];
     case "notice":
+      if (entry.notice.kind === "renamed-apart") return [entry.notice.path, entry.notice.left, entry.notice.right];
       return "path" in entry.notice ? [entry.notice.path] : [];
     default:
       return [];

@@ -26,6 +26,7 @@ import { CommitLane } from "./lane.ts";
 import { NewsBoard } from "./news.ts";
 import { Progress } from "./progress.ts";
 import { RecentMoves } from "./recent_moves.ts";
+import { RenamedApart } from "./renamed_apart.ts";
 import { RetryList } from "./retry.ts";
 import { examineEpoch, noteBoots, Recovery } from "./rolled_back.ts";
 import { Scanner } from "./scan.ts";
@@ -192,6 +193,7 @@ export class Pair {
       retry,
       findsRenames: () => this.#findsRenames,
       moves: new RecentMoves(clock, () => this.#scanner.request(ROOT)),
+      apart: new RenamedApart(archive, report),
       recovery: new Recovery(),
       // An epoch that an earlier life left open ends with all contents on disk.
       sources: new Set<Side>(archive.epochEnd() === 0 ? [] : SIDES),

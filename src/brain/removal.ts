@@ -148,6 +148,7 @@ async function removeTop(context: PairContext, removal: TreeRemoval, row: Archiv
 }
 
 function removed(context: PairContext, removal: TreeRemoval, row: ArchiveRow): void {
+  context.apart.gone(removal.path);
   context.archive.transact(() => context.archive.remove(removal.path));
   tell(context, removal, { path: removal.path, row });
   context.status.goneBelow(removal.path);
@@ -176,6 +177,7 @@ function stay(context: PairContext, removal: TreeRemoval): void {
 
 /** Something in it lives: the directory comes back, and with it all that is left. */
 function revive(context: PairContext, removal: TreeRemoval): void {
+  context.apart.gone(removal.path);
   context.archive.transact(() => context.archive.remove(removal.path));
   context.rescan(removal.path);
   lookAgain(context, removal.path, ["left", "right"]);

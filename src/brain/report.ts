@@ -158,6 +158,8 @@ export type Notice =
   | { readonly kind: "unwatched"; readonly side: Side; readonly path: RelPath }
   /** Events were lost: everything at and below the path is looked at again. */
   | { readonly kind: "rescan"; readonly side: Side; readonly path: RelPath; readonly why: string }
+  /** Both users renamed a path, each to another name: both names stay. */
+  | { readonly kind: "renamed-apart"; readonly path: RelPath; readonly left: RelPath; readonly right: RelPath }
   /** The archive was lost or broken: this run merges without removals. */
   | { readonly kind: "archive-lost"; readonly why: string }
   /** The pair's marker had vanished from an otherwise unchanged root and was made again. */

@@ -62,7 +62,13 @@ const SAMPLE = 3;
 const QUIET: ReadonlySet<Notice["kind"]> = new Set(["rescan", "purged", "hold-gone", "connecting"]);
 
 /** Notices of what somebody should look at. */
-const GRAVE: ReadonlySet<Notice["kind"]> = new Set(["unwatched", "archive-lost", "marker-restored", "clock-offset"]);
+const GRAVE: ReadonlySet<Notice["kind"]> = new Set([
+  "unwatched",
+  "archive-lost",
+  "marker-restored",
+  "clock-offset",
+  "renamed-apart",
+]);
 
 /** The report of one session. */
 export class ConsoleReport implements Report {

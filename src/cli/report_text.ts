@@ -242,6 +242,9 @@ export function noticeLine(notice: Notice): string {
         `below it is looked at only by the next scan; raise fs.inotify.max_user_watches`;
     case "rescan":
       return `Looking again at ${showPath(notice.path) || "everything"} on the ${notice.side}: ${oneLine(notice.why)}`;
+    case "renamed-apart":
+      return `Two names: ${showPath(notice.path)} was renamed to ${showPath(notice.left)} on the left and to ` +
+        `${showPath(notice.right)} on the right; both stay on both sides`;
     case "archive-lost":
       return `The record of the last sync cannot be used (${oneLine(notice.why)}): both sides are merged, ` +
         `nothing is removed`;

@@ -12,7 +12,7 @@ import { compileIgnore, NO_RULES } from "../../src/core/ignore.ts";
 import type { PairSettings } from "../../src/brain/context.ts";
 import type { RunRsync } from "../../src/brain/bulk.ts";
 import { Pair } from "../../src/brain/pair.ts";
-import type { Report } from "../../src/brain/report.ts";
+import type { Notice, Report } from "../../src/brain/report.ts";
 import { Status } from "../../src/brain/status.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { MemoryArchive } from "../support/memory_archive.ts";
@@ -22,8 +22,11 @@ import { MemoryTree, type Node } from "./tree.ts";
 
 const SIDES = ["left", "right"] as const;
 
-/** A report that tells nobody. */
-const silent = new Proxy({}, { get: () => () => Promise.resolve() }) as unknown as Report;
+/** A report that tells nobody, and remembers notices. */
+function silentReport(notices: Notice[]): Report {
+  const notice = (told: Notice) => void notices.push(told);
+  return new Proxy({}, { get: (_, name) => name === "notice" ? notice : () => Promise.resolve() }) as unknown as Report;
+}
 
 /** What may be set for one run. */
 export interface WorldOptions {
@@ -77,12 +80,14 @@ export class World {
   readonly trees: Record<Side, MemoryTree> = { left: new MemoryTree(), right: new MemoryTree() };
   readonly archive = new BoxArchive();
   readonly log: string[] = [];
+  /** What people were told, of all lives of psync. */
+  readonly notices: Notice[] = [];
   readonly written = new Set<string>();
   readonly retired = new Set<string>();
   /** What took the place of a version that a user destroyed; what is not here was removed. */
   readonly #successors = new Map<string, Set<string>>();
   readonly #boots: Record<Side, number> = { left: 0, right: 0 };
-  readonly status = new Status(silent);
+  readonly status = new Status(silentReport([]));
   readonly #options: WorldOptions;
   #endpoints: Record<Side, MemoryEndpoint> | null = null;
   #ended: Promise<unknown> = Promise.resolve();
@@ -118,7 +123,7 @@ export class World {
       endpoints: { left: wrap("left", endpoints.left), right: wrap("right", endpoints.right) },
       archive: this.archive,
       status: this.status,
-      report: silent,
+      report: silentReport(this.notices),
       ignore: compileIgnore(NO_RULES),
       clock: this.clock,
       offsetNs: 0n,

@@ -1,0 +1,70 @@
+/**
+ * What both users rename to names of their own: both names stay, with all that is in them, and people are
+ * told once.
+ * @module
+ */
+import { assertEquals } from "@std/assert";
+import type { RelPath } from "../../src/core/path.ts";
+import { Script } from "./script.ts";
+
+async function settled(run: Script): Promise<void> {
+  run.mkdir("left", "d");
+  run.mkdir("left", "e");
+  run.write("left", "d/x", "x-1");
+  run.write("left", "f", "f-22");
+  run.world.start();
+  await run.rest();
+}
+
+/** What was told of names, and what each side holds at these paths. */
+function outcome(run: Script, paths: readonly string[]): unknown[] {
+  const told = run.world.notices.filter(({ kind }) => kind === "renamed-apart");
+  const { left, right } = run.world.trees;
+  return [told, [left, right].map((tree) => paths.map((path) => tree.find(path as RelPath)?.text ?? null))];
+}
+
+const FILE = { kind: "renamed-apart", path: "f", left: "a", right: "e/b" };
+const DIR = { kind: "renamed-apart", path: "d", left: "p", right: "q" };
+
+for (const isDown of [false, true]) {
+  const when = isDown ? "while psync was down" : "while psync runs";
+
+  Deno.test(`a file that both sides renamed ${when} has both names, and people are told`, async () => {
+    await Script.everywhere(async (run) => {
+      await settled(run);
+      if (isDown) await run.world.kill();
+      run.rename("left", "f", "a");
+      run.rename("right", "f", "e/b");
+      if (isDown) run.world.start();
+      await run.rest();
+      const texts = ["f-22", "f-22", null];
+      assertEquals(outcome(run, ["a", "e/b", "f"]), [[FILE], [texts, texts]]);
+    });
+  });
+
+  Deno.test(`a directory that both sides renamed ${when} has both names, and people are told of it alone`, async () => {
+    await Script.everywhere(async (run) => {
+      await settled(run);
+      if (isDown) await run.world.kill();
+      run.rename("left", "d", "p");
+      run.rename("right", "d", "q");
+      if (isDown) run.world.start();
+      await run.rest();
+      const texts = ["x-1", "x-1", null];
+      assertEquals(outcome(run, ["p/x", "q/x", "d/x"]), [[DIR], [texts, texts]]);
+    });
+  });
+}
+
+Deno.test("nobody is told where both sides renamed to the same name, or one side alone did", async () => {
+  await Script.everywhere(async (run) => {
+    await settled(run);
+    run.rename("left", "f", "a");
+    run.rename("right", "f", "a");
+    run.rename("left", "d", "p");
+    await run.rest();
+    run.rename("right", "p", "q");
+    await run.rest();
+    assertEquals(outcome(run, ["a", "q/x"]), [[], [["f-22", "x-1"], ["f-22", "x-1"]]]);
+  });
+});
