@@ -7,7 +7,7 @@
  * is brain/bundles.ts.
  * @module
  */
-import type { Clock } from "../base/clock.ts";
+import type { Clock, Timer } from "../base/clock.ts";
 import { logger } from "../base/log.ts";
 import { Child } from "../base/process.ts";
 import type { CarrierPlace, Endpoint } from "../core/endpoint.ts";
@@ -20,6 +20,9 @@ const AGAIN_MS = 10_000;
 /** What a peer may call its socket and its psync-native, as they come into a command for its shell. */
 const SOCKET = /^psync-[0-9a-f]{32}$/;
 const NATIVE_PATH = /^\/[\w@%+=:,. /-]+$/;
+
+/** A carrier that nobody has wanted for so long ends. */
+const IDLE_MS = 60_000;
 
 /** How long what brings a carrier may take to end. */
 const END_GRACE_MS = 2_000;
@@ -39,10 +42,14 @@ export interface CarrierOptions {
   readonly clock: Clock;
 }
 
-/** A carrier that is brought when it is first wanted, and again when it is lost. Whoever made it disposes of it. */
+/**
+ * A carrier that is brought when it is wanted, ends when it was not wanted for a while, and is brought again
+ * when it is lost. Whoever made it disposes of it.
+ */
 export class Carrier implements AsyncDisposable {
   readonly #options: CarrierOptions;
   #child: Child | null = null;
+  #idle: Timer | null = null;
   #bringing: Promise<void> | null = null;
   #isDisposed = false;
   #broughtAtMs = Number.NEGATIVE_INFINITY;
@@ -53,7 +60,10 @@ export class Carrier implements AsyncDisposable {
 
   /** Sees to it that there is a carrier soon; returns at once, and tells nobody where there can be none. */
   want(): void {
-    const nowMs = this.#options.clock.nowMs();
+    const { clock } = this.#options;
+    const nowMs = clock.nowMs();
+    this.#idle?.cancel();
+    this.#idle = this.#isDisposed ? null : clock.after(IDLE_MS, () => this.#rest());
     if (this.#isDisposed || this.#bringing !== null || nowMs - this.#broughtAtMs < AGAIN_MS) return;
     this.#broughtAtMs = nowMs;
     this.#bringing = this.#bring()
@@ -68,11 +78,18 @@ export class Carrier implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isDisposed = true;
+    this.#idle?.cancel();
     const child = this.#child;
     child?.killAll("SIGTERM");
     const timer = this.#options.clock.after(END_GRACE_MS, () => child?.killAll("SIGKILL"));
     await this.#bringing;
     timer.cancel();
+  }
+
+  /** Ends what is not wanted any more; it may be wanted again at once. */
+  #rest(): void {
+    this.#child?.killAll("SIGTERM");
+    this.#broughtAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Settles when the stream has ended. */

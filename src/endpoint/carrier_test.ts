@@ -7,12 +7,13 @@ import { Carrier } from "./carrier.ts";
 const SOCKET = `psync-${"0".repeat(32)}`;
 const PLACE: CarrierPlace = { socket: SOCKET, nativePath: "/opt/a b/psync-native" };
 
-/** A carrier whose psync-native writes down what it is called with, one line a call, and ends. */
-async function make(place: CarrierPlace | null, host: string | null = "host.example") {
+/** A carrier whose psync-native writes down what it is called with, one line a call, and does `rest`. */
+async function make(place: CarrierPlace | null, host: string | null = "host.example", rest = "") {
   const dir = await Deno.makeTempDir();
   const nativePath = `${dir}/native`;
-  await Deno.writeTextFile(nativePath, `#!/bin/sh\necho "$@" >>${dir}/calls\n`);
+  await Deno.writeTextFile(nativePath, `#!/bin/sh\necho "$@" >>${dir}/calls\n${rest.replaceAll("$dir", dir)}\n`);
   await Deno.chmod(nativePath, 0o755);
+  await new Deno.Command("mkfifo", { args: [`${dir}/started`] }).output();
   const [left, right] = [new FakeEndpoint(), new FakeEndpoint()];
   left.carry = () => Promise.resolve({ socket: "psync-left", nativePath });
   right.carry = () => Promise.resolve(place);
@@ -21,6 +22,8 @@ async function make(place: CarrierPlace | null, host: string | null = "host.exam
   return {
     carrier,
     clock,
+    /** Settles when the process has written to `$dir/started`, which is made a FIFO. */
+    started: () => Deno.readTextFile(`${dir}/started`),
     /** Ends the carrier; what was called, the words of a command decoded. */
     async calls(): Promise<string[]> {
       await carrier[Symbol.asyncDispose]();
@@ -65,6 +68,20 @@ for (
     assertEquals(await calls(), []);
   });
 }
+
+Deno.test("a carrier that nobody wants any more ends, and is there again when it is wanted", async () => {
+  const { carrier, clock, started, calls } = await make(PLACE, null, "echo >$dir/started; exec sleep 1000");
+  carrier.want();
+  await started();
+  await clock.advance(59_000);
+  carrier.want();
+  await clock.advance(59_000);
+  await clock.advance(1_000);
+  await carrier.ended;
+  carrier.want();
+  await started();
+  assertEquals((await calls()).length, 2);
+});
 
 Deno.test("a carrier that ended by itself is brought again, but not at once", async () => {
   const { carrier, clock, calls } = await make(PLACE, null);
