@@ -102,7 +102,7 @@ export class LookLane {
     let limit = CONTENT_MIN_BYTES;
     for (let next = this.#queue.peek(); next !== undefined && batch.length < BATCH_PATHS; next = this.#queue.peek()) {
       if (next.content !== first.content || next.digest !== first.digest || next.growing !== first.growing) break;
-      limit = next.content ? Math.max(limit, next.sizeBytes) : limit;
+      limit = next.content ? Math.max(limit, limitOf(next.sizeBytes)) : limit;
       const isTooMuch = bytes + next.sizeBytes > BATCH_BYTES || (batch.length + 1) * limit > BATCH_WORST_BYTES;
       if (batch.length > 0 && next.content && isTooMuch) break;
       bytes += next.content ? next.sizeBytes : 0;
@@ -123,9 +123,8 @@ export class LookLane {
 
   async #run(batch: readonly Queued[]): Promise<void> {
     const first = batch[0]!;
-    const expected = Math.max(...batch.map(({ sizeBytes }) => sizeBytes));
     const options: LookOptions = {
-      contentLimitBytes: first.content ? Math.min(INLINE_LIMIT_BYTES, Math.max(CONTENT_MIN_BYTES, expected)) : 0,
+      contentLimitBytes: first.content ? limitOf(Math.max(...batch.map(({ sizeBytes }) => sizeBytes))) : 0,
       digests: first.digest,
       growing: first.growing ?? false,
     };
@@ -140,4 +139,12 @@ export class LookLane {
     // Somebody may wait for the last look to end.
     if (this.size === 0) this.#context.wake();
   }
+}
+
+/**
+ * How much of a file is asked for that had a size when it was last seen. WHY twice: a log that grows all the
+ * time would else be longer than what was asked for, each time that it is looked at, and never be read.
+ */
+function limitOf(sizeBytes: number): number {
+  return Math.min(INLINE_LIMIT_BYTES, Math.max(CONTENT_MIN_BYTES, 2 * sizeBytes));
 }

@@ -38,7 +38,7 @@ Deno.test("LookLane asks together for what is of one kind, in the order in which
   want("c", { digest: true });
   want("d", { content: false });
   await Promise.resolve();
-  assertEquals(limits(asked), ["2 100000 false", "1 65536 true", "1 0 false"]);
+  assertEquals(limits(asked), ["2 200000 false", "1 65536 true", "1 0 false"]);
   for (const { answer } of asked) await answer();
   assertEquals(seen, ["absent a", "absent b", "absent c", "absent d"]);
   assertEquals(lane.size, 0);
@@ -51,10 +51,17 @@ Deno.test("LookLane bounds a batch by its bytes and its paths, and the batches t
   for (let i = 0; i < 300; i++) want(`small${i}`);
   await Promise.resolve();
   // Nobody knows how large the small ones are: with a large one among them each may bring as much.
-  assertEquals(limits(asked), ["1 1048576 false", "1 1048576 false", "16 65536 false"]);
+  assertEquals(limits(asked), ["1 1048576 false", "1 1048576 false", "16 131072 false"]);
   for (let i = 0; i < asked.length; i++) await asked[i]!.answer();
-  assertEquals(limits(asked).slice(3), ["256 65536 false", "48 65536 false"]);
+  assertEquals(limits(asked).slice(3), ["128 131072 false", "176 65536 false"]);
   assertEquals(lane.size, 0);
+});
+
+Deno.test("LookLane asks for more than a file had when it was last seen, as it may have grown", async () => {
+  const { asked, want } = make();
+  want("log", { sizeBytes: 300_000 });
+  await Promise.resolve();
+  assertEquals(limits(asked), ["1 600000 false"]);
 });
 
 Deno.test("LookLane lets no file of unknown size share the limit of a large one with many", async () => {
@@ -62,7 +69,7 @@ Deno.test("LookLane lets no file of unknown size share the limit of a large one 
   want("large", { sizeBytes: 900_000 });
   for (let i = 0; i < 100; i++) want(`unknown${i}`);
   await Promise.resolve();
-  assertEquals(limits(asked), ["18 900000 false", "83 65536 false"]);
+  assertEquals(limits(asked), ["16 1048576 false", "85 65536 false"]);
 });
 
 Deno.test("LookLane looks also where a rename took a path meanwhile, and follows no circle for ever", async () => {
