@@ -5,7 +5,6 @@
  * Owns everything that context.ts lists except endpoints, archive, status and report.
  * @module
  */
-import type { Timer } from "../base/clock.ts";
 import { logger } from "../base/log.ts";
 import { EndpointLostError, SafetyHaltError, WatchError } from "../base/errors.ts";
 import type { Endpoint, EndpointEvent, Findings, Move } from "../core/endpoint.ts";
@@ -34,12 +33,11 @@ import { examineIntents } from "./intents.ts";
 import { keepsChanging } from "./growing.ts";
 import { lookAgain } from "./task.ts";
 import { TrashKeeper } from "./trash_keeper.ts";
+import { Unwatched } from "./unwatched.ts";
 
 const log = logger("brain", "pair");
 
 const SIDES = ["left", "right"] as const;
-/** How long a directory that cannot be watched is left before it is listed again. */
-const POLL_MS = 30_000;
 /** How long paths that are changed all the time can hold up the end of a scan, and how many they may be. */
 const UNQUIET_MS = 30_000;
 const UNQUIET_PATHS = 100;
@@ -78,15 +76,15 @@ export class Pair {
   #wake: (() => void) | null = null;
   #isAwake = false;
   #whenQuiet: { readonly isSettled: () => boolean; readonly resolve: () => void }[] = [];
-  #pollTimer: Timer | null = null;
   readonly #barriers = new Map<number, () => void>();
   #nextBarrier = 0;
   #whenRoom: (() => void)[] = [];
-  readonly unwatched: Record<Side, Set<RelPath>> = { left: new Set(), right: new Set() };
+  readonly unwatched: Unwatched;
 
   constructor(options: PairOptions) {
     this.#options = options;
     this.#findsRenames = options.archive.count() > 0;
+    this.unwatched = new Unwatched({ ...options, rescan: (dir) => this.#scanner.request(dir) });
     this.#context = this.#makeContext();
     const absences = new Absences(this.#context, () => this.#quiet({ isSlowToo: false }));
     this.#scanner = new Scanner(this.#context, absences, () => this.#room());
@@ -201,7 +199,7 @@ export class Pair {
       fail: (error: unknown) => this.#stop(error),
       isStopped: () => this.#stopped,
       rescan: (dir: RelPath) => this.#scanner.request(dir),
-      notWatched: (side: Side, path: RelPath) => this.#notWatched(side, path),
+      notWatched: (side: Side, path: RelPath) => this.unwatched.note(side, path),
       rescanIfWalking: (dir: RelPath) => this.#scanner.isIdle || this.#scanner.request(dir),
       wake,
     };
@@ -282,25 +280,13 @@ export class Pair {
         report.notice({ kind: "rescan", side, path: event.path, why: event.why });
         return this.#scanner.request(event.path);
       case "unwatched":
-        this.#notWatched(side, event.path);
-        return report.notice({ kind: "unwatched", side, path: event.path });
+        return this.unwatched.note(side, event.path);
       case "barrier":
         this.#barriers.get(event.id)?.();
         return void this.#barriers.delete(event.id);
       case "root-lost":
         return this.#stop(new SafetyHaltError(`The ${side} root is gone: ${event.why}`));
     }
-  }
-
-  /** What cannot be watched is listed again and again, until it can. */
-  #notWatched(side: Side, path: RelPath): void {
-    this.unwatched[side].add(path);
-    this.#pollTimer ??= this.#context.clock.after(POLL_MS, () => {
-      this.#pollTimer = null;
-      const paths = SIDES.flatMap((each) => [...this.unwatched[each]]);
-      for (const each of SIDES) this.unwatched[each].clear();
-      for (const dir of paths) this.#scanner.request(dir);
-    });
   }
 
   /** Resolves to true when there may be work, to false at the end. */
@@ -326,7 +312,7 @@ export class Pair {
     if (error !== null) this.#failure ??= error;
     this.#stopped = true;
     this.#awake();
-    this.#pollTimer?.cancel();
+    this.unwatched[Symbol.dispose]();
     for (const { resolve } of this.#whenQuiet.splice(0)) resolve();
     for (const resolve of this.#barriers.values()) resolve();
     for (const resolve of this.#whenRoom.splice(0)) resolve();

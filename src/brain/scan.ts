@@ -259,10 +259,7 @@ export class Scanner {
    */
   #self(side: Side, path: RelPath, listing: Listing | undefined): void {
     if (listing === undefined || path === ROOT) return;
-    if (listing.kind === "listed" && !listing.isWatched) {
-      this.#context.notWatched(side, path);
-      this.#context.report.notice({ kind: "unwatched", side, path });
-    }
+    if (listing.kind === "listed" && !listing.isWatched) this.#context.notWatched(side, path);
     if (listing.kind === "listed") this.#readable(side, path);
     const row = this.#context.archive.get(path);
     // Without a row the listing of its parent has told it, or nobody may (--skip-initial-sync).

@@ -438,7 +438,7 @@ class Session {
       facts: this.#facts[side === "left" ? 0 : 1] ?? null,
       watches: this.#opened === null ? null : this.#vitals.of(side)?.watches ?? null,
       watchLimit: this.#vitals.of(side)?.watchLimit ?? null,
-      unwatched: this.#pair?.unwatched[side].size ?? 0,
+      unwatched: this.#pair?.unwatched.countOf(side) ?? 0,
     };
   }
 }

@@ -238,8 +238,10 @@ export function noticeLine(notice: Notice): string {
       }: ` +
         `they are kept only where psync is root on both sides`;
     case "unwatched":
-      return `Too many folders to watch on the ${notice.side}: ${showPath(notice.path) || "the root"} and what is ` +
-        `below it is looked at only by the next scan; raise fs.inotify.max_user_watches`;
+      return `Too many folders to watch on the ${notice.side}, first at ${
+        showPath(notice.path) || "the root"
+      }: those ` +
+        `are listed every 30 s instead; raise fs.inotify.max_user_watches (psync doctor tells the command)`;
     case "rescan":
       return `Looking again at ${showPath(notice.path) || "everything"} on the ${notice.side}: ${oneLine(notice.why)}`;
     case "renamed-apart":
