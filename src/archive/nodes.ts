@@ -99,7 +99,8 @@ export class Nodes {
   readonly #summed: StatementSync;
   readonly #state: StatementSync;
   readonly #subdirs: StatementSync;
-  readonly #indexed = new Set<Side>();
+  /** Where objects are looked up, once somebody has asked. */
+  readonly #objects = new Map<Side, StatementSync>();
   /** The directory of the rows that are gathered in `#files`. */
   #gathered: RelPath | null = null;
   /** The rows that are gathered there, and maybe some that were written since. */
@@ -215,11 +216,7 @@ export class Nodes {
 
   findObject(side: Side, object: Pick<Stamp, "inode" | "birthNs">, limit: number): RelPath[] {
     this.flush();
-    this.#makeIndex(side);
-    const found = prepare(
-      this.#db,
-      `SELECT parent, name FROM node WHERE ${side}_inode = ? AND ${side}_birth = ? LIMIT ?`,
-    ).all(signed(object.inode), object.birthNs, limit) as unknown as SqlRow[];
+    const found = this.#objectsOf(side).all(signed(object.inode), object.birthNs, limit) as unknown as SqlRow[];
     return found.map((cells) => joinPath(this.#pathOf(bigintAt(cells, 0)), decodeBytes(bytesAt(cells, 1)) as Name));
   }
 
@@ -227,10 +224,14 @@ export class Nodes {
    * WHY not from the start: at a first sync two indexes of inodes cost as much as the rows, and
    * nobody asks for an object. Made at the first question, in about a second for a million rows.
    */
-  #makeIndex(side: Side): void {
-    if (this.#indexed.has(side)) return;
+  #objectsOf(side: Side): StatementSync {
+    const known = this.#objects.get(side);
+    if (known !== undefined) return known;
     this.#db.exec(`CREATE INDEX IF NOT EXISTS node_${side} ON node (${side}_inode)`);
-    this.#indexed.add(side);
+    const sql = `SELECT parent, name FROM node WHERE ${side}_inode = ? AND ${side}_birth = ? LIMIT ?`;
+    const statement = prepare(this.#db, sql);
+    this.#objects.set(side, statement);
+    return statement;
   }
 
   count(): number {
@@ -403,7 +404,7 @@ export class Nodes {
     this.#files.drop();
     this.#gatheredPaths.clear();
     this.#sums.drop();
-    this.#indexed.clear();
+    this.#objects.clear();
     this.#dirs.clear();
     this.#changed();
   }
