@@ -19,7 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "carry.h"
 #include "exec.h"
 #include "format.h"
 #include "notify.h"
@@ -28,6 +27,7 @@
 /* Declared here and weak, so that the tests of one mode can be built without the other. */
 __attribute__((weak)) int apply_main(void);
 __attribute__((weak)) int probe_main(void);
+__attribute__((weak)) int carry_main(int count, char **words);
 
 #define STATUS_USAGE 2
 #define PIPE_BYTES (1 << 20) /* the most that any user may ask for, by default; a batch of content fits */
@@ -44,7 +44,7 @@ static int print_version(void) { return printf("%d\n", FORMAT_VERSION) < 0 || ff
 int main(int argc, char **argv) {
   const char *mode = argc > 1 ? argv[1] : "";
   if (!strcmp(mode, "exec")) return exec_main(argc - 2, argv + 2);
-  if (!strcmp(mode, "carry")) return carry_main(argc - 2, argv + 2);
+  if (!strcmp(mode, "carry") && carry_main) return carry_main(argc - 2, argv + 2);
   signal(SIGUSR1, SIG_IGN);
   if (!strcmp(mode, "apply")) widen_pipes();
   if (!strcmp(mode, "watch") && argc == 2) return watch_main();
