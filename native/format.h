@@ -139,6 +139,8 @@ enum kind {
 #define LOOK_DIGEST 1 /* digests also of files above content_limit */
 #define LOOK_GROWING 2 /* of a file that only grew meanwhile, what it held when the look began (LOOKED_PREFIX) */
 #define LOOK_OPEN 4    /* with LOOK_GROWING: also of one that somebody has open to append */
+#define LOOK_AGREED 16 /* with LOOK_OPEN: each path is followed by u8 has_agreed, and if so u64 size, 32 bytes: the
+ * digest of what both sides held of it last. A file that begins with that has only grown, whoever writes to it. */
 #define LOOK_STAMP 8   /* of files the STAT alone: nothing is opened, so a writer is not noticed */
 /* Transitions. body: bytes16 label (of the trash directory, see below), u32 count, count * OP, u64 carried,
  * bytes32 pack: the contents of the packed sources, in the order of their OPs. carried: 0, or the number of

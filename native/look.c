@@ -149,16 +149,26 @@ static int read_twice(int fd, size_t size, struct looked *l) {
   return 1;
 }
 
-/* What a file that somebody writes to held when this began, if all that is done to it is to append:
- * nobody has it open for anything else, and a second read shows the same bytes. A large one is read
+/* Whether a file begins with what both sides held of it last. */
+static bool begins_as_agreed(const struct live *live, const struct agreed *agreed) {
+  uint8_t digest[SHA256_SIZE];
+  uint64_t size;
+  if (!agreed || !agreed->size || agreed->size > live->info.size) return false;
+  if (look_hash(live->fd, agreed->size, digest, &size) < 0) return false;
+  return size == agreed->size && !memcmp(digest, agreed->digest, SHA256_SIZE);
+}
+
+/* What a file that somebody writes to held when this began, if all that is done to it is to append: nobody
+ * has it open for anything else, or it has only grown so far; and a second read shows the same bytes. A large one is read
  * once here, and again when it was sent (A_RELEASE). As read_small. */
-static int look_prefix(struct live *live, const struct look_request *request, struct looked *l) {
+static int look_prefix(struct live *live, const struct look_request *request, const struct agreed *agreed,
+                       struct looked *l) {
   free(l->content);
   l->content = NULL;
   l->has_content = l->has_digest = false;
   if (live->fd < 0 || live_refresh(live) < 0) return -1;
   struct info before = live->info;
-  if (!writers_append(live->fd)) return 0;
+  if (!writers_append(live->fd) && !begins_as_agreed(live, agreed)) return 0;
   uint32_t limit = request->content_limit < LOOK_CONTENT_MAX ? request->content_limit : LOOK_CONTENT_MAX;
   uint64_t size = before.size;
   int result = size <= limit ? read_twice(live->fd, size, l) : look_hash(live->fd, size, l->digest, &size);
@@ -171,12 +181,13 @@ static int look_prefix(struct live *live, const struct look_request *request, st
   return 1;
 }
 
-static void look_file(struct live *live, const struct look_request *request, struct looked *l) {
+static void look_file(struct live *live, const struct look_request *request, const struct agreed *agreed,
+                      struct looked *l) {
   int leased = live_lease(live);
   int result = leased < 0 ? -1 : look_content(live, request, l);
   bool is_written = result == 0 || (leased < 0 && errno == EBUSY && request->open);
   if (is_written && request->growing) {
-    result = look_prefix(live, request, l);
+    result = look_prefix(live, request, agreed, l);
     if (result < 0) errno = EBUSY; /* that cannot be told, but this can */
   }
   int err = errno;
@@ -200,7 +211,7 @@ static bool look_stamp(const struct site *site, const struct place *place, struc
 }
 
 static void look_once(const struct site *site, const struct place *place, const struct look_request *request,
-                      struct looked *l) {
+                      const struct agreed *agreed, struct looked *l) {
   struct live live;
   looked_clear(l);
   if (request->stamp_only && look_stamp(site, place, l)) return;
@@ -211,7 +222,7 @@ static void look_once(const struct site *site, const struct place *place, const 
     return;
   }
   l->info = live.info;
-  if (live.info.kind == KIND_FILE && !request->stamp_only) look_file(&live, request, l);
+  if (live.info.kind == KIND_FILE && !request->stamp_only) look_file(&live, request, agreed, l);
   if (live.info.kind == KIND_LINK) look_link(&live, l);
   live_close(&live);
 }
@@ -225,10 +236,10 @@ static void confirm_absence(const struct place *place, struct looked *l) {
 }
 
 static void look_place(const struct site *site, const struct place *place, const struct look_request *request,
-                       struct looked *l) {
+                       const struct agreed *agreed, struct looked *l) {
   int young = 0;
   for (int tries = 1;; tries++) {
-    look_once(site, place, request, l);
+    look_once(site, place, request, agreed, l);
     bool is_file = l->status == ST_DONE && l->info.kind == KIND_FILE && !l->is_prefix;
     if (l->has_changed && tries < LOOK_TRIES) continue;
     if (!is_file || request->stamp_only || !site_stamp_is_young(site->replica, &l->info) || young++ == LOOK_YOUNG_TRIES) break;
@@ -238,16 +249,17 @@ static void look_place(const struct site *site, const struct place *place, const
   if (l->status == ST_ABSENT) confirm_absence(place, l);
 }
 
-static void look_path(struct site *site, struct bytes path, const struct look_request *request,
-                      struct looked *l) {
+/* Looks at the path of this number. */
+static void look_path(struct site *site, uint32_t nth, const struct look_request *request, struct looked *l) {
   struct place place;
+  struct bytes path = request->paths[nth];
   if (!path_is_valid(path, false)) {
     *l = (struct looked){.status = ST_REFUSED, .error = EINVAL};
   } else if (place_open_cached(site->root, path, &site->parent, &place) < 0) {
     *l = (struct looked){.status = (uint8_t)place_status(errno), .error = errno};
   } else {
     *l = (struct looked){0};
-    look_place(site, &place, request, l);
+    look_place(site, &place, request, request->agreed ? &request->agreed[nth] : NULL, l);
     place_close(&place);
   }
 }
@@ -278,13 +290,20 @@ void look_run(struct replica *replica, const struct look_request *request, struc
   buf_u32(answer, request->count);
   for (uint32_t i = 0; i < request->count; i++) {
     struct looked l = {.status = ST_GUARD, .error = guard};
-    if (!guard) look_path(&site, request->paths[i], request, &l);
+    if (!guard) look_path(&site, i, request, &l);
     size_t used = answer->len + (size_t)(request->count - i) * LOOKED_FIXED;
     fit(&l, used < RECORD_MAX ? RECORD_MAX - used : 0);
     write_looked(&l, answer);
     looked_clear(&l);
   }
   if (!guard) site_close(&site);
+}
+
+static void parse_agreed(struct reader *r, struct agreed *agreed) {
+  *agreed = (struct agreed){0};
+  if (get_u8(r) != 1) return;
+  agreed->size = get_u64(r);
+  for (size_t i = 0; i < SHA256_SIZE; i++) agreed->digest[i] = get_u8(r);
 }
 
 bool look_parse(struct reader *r, struct look_request *request) {
@@ -295,15 +314,20 @@ bool look_parse(struct reader *r, struct look_request *request) {
   request->open = flags & LOOK_OPEN;
   request->stamp_only = flags & LOOK_STAMP;
   uint32_t count = get_u32(r);
-  if (r->bad || (flags & ~(LOOK_DIGEST | LOOK_GROWING | LOOK_OPEN | LOOK_STAMP))) return false;
+  if (r->bad || (flags & ~(LOOK_DIGEST | LOOK_GROWING | LOOK_OPEN | LOOK_STAMP | LOOK_AGREED))) return false;
   if (count > LOOK_MAX || count > (size_t)(r->end - r->at) / 2) return false;
   request->paths = must_alloc(count * sizeof *request->paths);
   request->count = count;
-  for (uint32_t i = 0; i < count; i++) request->paths[i] = get_bytes16(r);
+  if (flags & LOOK_AGREED) request->agreed = must_alloc(count * sizeof *request->agreed);
+  for (uint32_t i = 0; i < count; i++) {
+    request->paths[i] = get_bytes16(r);
+    if (request->agreed) parse_agreed(r, &request->agreed[i]);
+  }
   return !r->bad && r->at == r->end;
 }
 
 void look_free(struct look_request *request) {
   free(request->paths);
+  free(request->agreed);
   *request = (struct look_request){0};
 }

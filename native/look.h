@@ -11,6 +11,11 @@
 #define LOOK_MAX 65536               /* paths in one request */
 #define LOOK_CONTENT_MAX (4u << 20)  /* bytes of content of one file, whatever is asked for */
 
+struct agreed { /* what both sides held of a file last */
+  uint64_t size; /* 0: not known */
+  uint8_t digest[SHA256_SIZE];
+};
+
 struct look_request {
   uint32_t content_limit;
   bool digests;
@@ -19,6 +24,7 @@ struct look_request {
   bool stamp_only; /* of files the stat alone */
   uint32_t count;
   struct bytes *paths; /* from malloc; the names are borrowed from the request */
+  struct agreed *agreed; /* from malloc, one for each path; NULL: nothing is known */
 };
 
 /* Reads the body of an A_LOOK. Returns false where it is malformed. */

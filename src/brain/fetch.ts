@@ -5,7 +5,7 @@
  * @module
  */
 import { Fifo } from "../base/queue.ts";
-import type { LookOptions } from "../core/endpoint.ts";
+import type { AgreedContent, LookOptions } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
@@ -38,6 +38,8 @@ export interface WantedLook {
   readonly digest: boolean;
   /** Whether a file that somebody appends to may be shown as it was for a moment. */
   readonly growing?: boolean;
+  /** What both sides held of it last, where that may tell that it has only grown. */
+  readonly agreed?: AgreedContent | null;
   /** How much content is expected, for the size of the batch. */
   readonly sizeBytes: number;
 }
@@ -127,6 +129,7 @@ export class LookLane {
       contentLimitBytes: first.content ? limitOf(Math.max(...batch.map(({ sizeBytes }) => sizeBytes))) : 0,
       digests: first.digest,
       growing: first.growing ?? false,
+      agreed: batch.flatMap(({ path, agreed }) => agreed ? [{ path, ...agreed }] : []),
     };
     try {
       const seen = await this.#context.endpoints[this.#side].look(batch.map(({ path }) => path), options);

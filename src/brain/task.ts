@@ -7,6 +7,7 @@
  * @module
  */
 import type { ArchiveRow } from "../core/archive.ts";
+import type { AgreedContent } from "../core/endpoint.ts";
 import { conflictRow, type KeptLoser } from "../core/conflict.ts";
 import type { Entry, Stamp } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
@@ -189,13 +190,21 @@ export function lookAgain(
   { growing = false } = {},
 ): void {
   const seen: { side: Side; observation: Observation }[] = [];
+  const agreed = agreedOf(context, path);
   for (const side of sides) {
-    context.looks[side].want({ path, content: true, digest: growing, growing, sizeBytes: 0 }, (observation) => {
+    context.looks[side].want({ path, content: true, digest: growing, growing, agreed, sizeBytes: 0 }, (observation) => {
       seen.push({ side, observation });
       if (seen.length < sides.length) return;
       for (const each of seen) context.board.add(each.side, each.observation, { isLive: false });
     });
   }
+}
+
+/** What both sides held last of a file that has been waited for. */
+function agreedOf({ archive, retry }: PairContext, path: RelPath): AgreedContent | null {
+  const entry = retry.isTiredOf(path) ? archive.get(path)?.entry : undefined;
+  if (entry?.kind !== "file" || entry.digest === null) return null;
+  return { sizeBytes: entry.sizeBytes, digest: entry.digest };
 }
 
 /** Whether the archive knows the directory of a path, as a directory: only then can the path be recorded. */

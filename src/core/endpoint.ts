@@ -202,7 +202,23 @@ export interface LookOptions {
    * moment, with the stamp of a file that grows. One that was busy for ten seconds is in any case.
    */
   readonly growing?: boolean;
+  /**
+   * What both sides held last of files that somebody has open: one that begins with that has only grown,
+   * and may be shown as it grows, whoever writes to it. Kept until something else is seen there.
+   */
+  readonly agreed?: readonly AgreedFile[];
   readonly signal?: AbortSignal;
+}
+
+/** The content of a file: the size is not 0, the digest is SHA-256 in lower-case hex. */
+export interface AgreedContent {
+  readonly sizeBytes: number;
+  readonly digest: string;
+}
+
+/** A file of which both sides held the same. */
+export interface AgreedFile extends AgreedContent {
+  readonly path: RelPath;
 }
 
 /** What `sync` makes durable. */

@@ -12,6 +12,7 @@ import { EndpointLostError, ProtocolError, type PsyncError } from "../base/error
 import type { Checkup, EchoSize, Vitals } from "../core/checkup.ts";
 import type {
   Adopted,
+  AgreedFile,
   BasisRequest,
   BasisResult,
   CarrierPlace,
@@ -134,13 +135,13 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
-    const { contentLimitBytes, digests, growing = false, signal } = options;
+    const { contentLimitBytes, digests, growing = false, agreed = [], signal } = options;
     const bytesOf = (path: RelPath) =>
       Math.max(pathBytes(path), contentLimitBytes * (QUESTION_MAX_BYTES / LOOKED_CONTENT_MAX_BYTES));
     return await this.#inPieces(paths, { bytesOf, maxBytes: QUESTION_MAX_BYTES }, async (items) => {
       const { items: answers } = await this.#caller.call(
         "look",
-        { head: { contentLimitBytes, digests, growing }, items },
+        { head: { contentLimitBytes, digests, growing, agreed: ofThese(agreed, items) }, items },
         { signal },
       );
       requireAnswers(answers.map((answer) => answer.path), items);
@@ -437,4 +438,11 @@ function requireContent(observation: Observation, limitBytes: number): void {
   if (!isFitting || content.length > limitBytes) {
     throw new ProtocolError("Cannot use observation: its content does not fit its entry, or was not asked for");
   }
+}
+
+/** What is known of these paths. */
+function ofThese(agreed: readonly AgreedFile[], paths: readonly RelPath[]): readonly AgreedFile[] {
+  if (agreed.length === 0) return agreed;
+  const wanted = new Set(paths);
+  return agreed.filter(({ path }) => wanted.has(path));
 }

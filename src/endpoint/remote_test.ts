@@ -14,7 +14,7 @@ import { PROTOCOL_HASH } from "../wire/message.ts";
 import { type Peer, RemoteEndpoint } from "./remote.ts";
 import { serveEndpoint, type ServeOptions } from "./serve.ts";
 
-const LOOK = { contentLimitBytes: 0, digests: false, growing: false };
+const LOOK = { contentLimitBytes: 0, digests: false, growing: false, agreed: [] };
 
 /** A remote endpoint in front of `local`, both in this process. */
 async function connect(

@@ -62,7 +62,8 @@ export class TranslatedEndpoint implements Endpoint {
   }
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
-    return (await this.#inner.look(paths.map(this.#to), options)).map((seen) => this.#seen(seen));
+    const agreed = (options.agreed ?? []).map((each) => ({ ...each, path: this.#to(each.path) }));
+    return (await this.#inner.look(paths.map(this.#to), { ...options, agreed })).map((seen) => this.#seen(seen));
   }
 
   pack(requests: readonly PackRequest[]): Promise<Pack> {

@@ -1,13 +1,15 @@
 /**
  * Looks at paths: exact, in requests that fit, with owners named and the counter's value (I13).
  *
- * Remembers nothing (known_stamps.ts) and reports nothing (reporter.ts). Only what it returns is an
+ * Remembers no stamps (known_stamps.ts) and reports nothing (reporter.ts). Only what it returns is an
  * observation; listings are hints.
  * @module
  */
 import { SafetyHaltError } from "../base/errors.ts";
+import type { AgreedFile } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import type { RelPath } from "../core/path.ts";
+import { AgreedFiles } from "./agreed_files.ts";
 import type { Applier } from "./applier.ts";
 import type { Counter } from "./counter.ts";
 import { type RawLooked, type RawStat, RECORD_MAX_BYTES, STATUS } from "./native_format.ts";
@@ -36,6 +38,8 @@ export interface SightOptions {
   readonly growing?: "closed" | "open" | null;
   /** Of files the stat alone, for a comparison with what is known: a writer is not noticed. */
   readonly stampOnly?: boolean;
+  /** What both sides held last of some paths; remembered (agreed_files.ts). */
+  readonly agreed?: readonly AgreedFile[];
 }
 
 /** Names owners where they are compared. */
@@ -60,6 +64,7 @@ export class Looker {
   readonly #counter: Counter;
   readonly #naming: OwnerNaming;
   readonly #onSeen: (seen: Observation) => void;
+  readonly #agreed = new AgreedFiles();
   /** Paths that are being looked at, and when that ends. */
   readonly #looking = new Map<RelPath, Promise<void>>();
 
@@ -83,6 +88,7 @@ export class Looker {
    * @throws {SafetyHaltError} where the root is not the root that was opened.
    */
   async look(paths: readonly RelPath[], options: SightOptions): Promise<Sighting[]> {
+    for (const each of options.agreed ?? []) this.#agreed.note(each);
     const limit = Math.min(options.contentLimitBytes, CONTENT_LIMIT_BYTES_MAX);
     const each = requestPaths(limit);
     const out: Sighting[] = [];
@@ -112,12 +118,15 @@ export class Looker {
 
   async #lookAlone(paths: readonly RelPath[], options: SightOptions): Promise<Sighting[]> {
     const began = this.#counter.begin();
-    const looked = await this.#applier.look({ ...options, paths });
+    const { contentLimitBytes, digests, growing = null, stampOnly = false } = options;
+    const agreed = growing === "open" ? { agreed: this.#agreed.of(paths) } : {};
+    const looked = await this.#applier.look({ contentLimitBytes, digests, growing, stampOnly, paths, ...agreed });
     guard(looked);
     const ownerOf = await this.#naming.of(statsOf(looked));
     return looked.map((raw, i) => {
       const observation = observeLooked(paths[i]!, raw, { began, ownerOf });
       this.#onSeen(observation);
+      this.#agreed.saw(observation);
       return { observation, stat: raw.stat };
     });
   }

@@ -7,6 +7,7 @@
  * @module
  */
 import { ProtocolError } from "../base/errors.ts";
+import type { AgreedContent } from "../core/endpoint.ts";
 import type { RelPath } from "../core/path.ts";
 import {
   encodeBare,
@@ -50,6 +51,7 @@ const LOOK_DIGEST = 1;
 const LOOK_GROWING = 2;
 const LOOK_OPEN = 4;
 const LOOK_STAMP = 8;
+const LOOK_AGREED = 16;
 const LOOKED_DIGEST = 1;
 const LOOKED_CONTENT = 2;
 const LOOKED_PREFIX = 4;
@@ -229,16 +231,27 @@ export interface RawLook {
   readonly growing?: "closed" | "open" | null;
   readonly stampOnly?: boolean;
   readonly paths: readonly RelPath[];
+  /** Of files that a writer may have open: what both sides held of each path last; null where it is not known. */
+  readonly agreed?: readonly (AgreedContent | null)[];
 }
 
 /** A_LOOK: looks at each path; content up to the limit is read, larger files are digested if asked. */
 export function encodeLook(id: number, look: RawLook): Uint8Array<ArrayBuffer> {
   const { growing = null } = look;
   const flags = (look.digests ? LOOK_DIGEST : 0) | (growing === null ? 0 : LOOK_GROWING) |
-    (growing === "open" ? LOOK_OPEN : 0) | (look.stampOnly === true ? LOOK_STAMP : 0);
+    (growing === "open" ? LOOK_OPEN : 0) | (look.stampOnly === true ? LOOK_STAMP : 0) |
+    (look.agreed === undefined ? 0 : LOOK_AGREED);
   const writer = new RecordWriter(A_LOOK, id).u32(look.contentLimitBytes).u8(flags).u32(look.paths.length);
-  for (const path of look.paths) writer.text16(path);
+  for (const [i, path] of look.paths.entries()) {
+    writer.text16(path);
+    if (look.agreed !== undefined) writeAgreed(writer, look.agreed[i] ?? null);
+  }
   return writer.finish();
+}
+
+function writeAgreed(writer: RecordWriter, agreed: AgreedContent | null): void {
+  writer.u8(agreed === null ? 0 : 1);
+  if (agreed !== null) writer.u64(BigInt(agreed.sizeBytes)).raw(Uint8Array.fromHex(agreed.digest));
 }
 
 function writeExpected(writer: RecordWriter, expected: RawExpected): void {

@@ -148,7 +148,11 @@ Deno.test("many calls run at once, each gets its own answer, further ones wait",
   const { caller, answerer } = connect({ look });
   const calls = Array.from(
     { length: 200 },
-    (_, i) => caller.call("look", { head: { contentLimitBytes: 0, digests: false }, items: [`${i}` as RelPath] }),
+    (_, i) =>
+      caller.call("look", {
+        head: { contentLimitBytes: 0, digests: false, growing: false, agreed: [] },
+        items: [`${i}` as RelPath],
+      }),
   );
   await settle(2000);
   assertEquals(most, REQUESTS_MAX);
@@ -194,7 +198,10 @@ Deno.test("a call that is cancelled while it is being sent leaves nothing behind
   const items = Array.from({ length: 200_000 }, (_, i) => `directory/of/some/length/${i}` as RelPath);
   for (let i = 0; i < 3; i++) {
     const abort = new AbortController();
-    const call = caller.call("look", { head: { contentLimitBytes: 0, digests: false }, items }, {
+    const call = caller.call("look", {
+      head: { contentLimitBytes: 0, digests: false, growing: false, agreed: [] },
+      items,
+    }, {
       signal: abort.signal,
     });
     await settle(10);
@@ -269,7 +276,10 @@ Deno.test("a commit's answer does not overtake the events before it, a small ans
   (async () => {
     for await (const _ of caller.events()) order.push("event");
   })();
-  const look = caller.call("look", { head: { contentLimitBytes: 0, digests: false }, items: [] });
+  const look = caller.call("look", {
+    head: { contentLimitBytes: 0, digests: false, growing: false, agreed: [] },
+    items: [],
+  });
   const commit = caller.call("commit", { head: { carried: null }, items: [] });
   await Promise.all([look.then(() => order.push("look")), commit.then(() => order.push("commit"))]);
   assertEquals(order, ["event", "commit", "look"]);

@@ -187,6 +187,7 @@ Deno.test("a message that grows beyond its limit is refused", () => {
   writer.varint(0);
   writer.u8(0);
   writer.u8(0);
+  writer.u32(0);
   for (let i = 0; i < 4; i++) writer.text("abc");
   const body = endFrame(writer).subarray(HEADER_BYTES);
   assertEquals(assembly.add({ type: 0x12, id: 1, body }), null);

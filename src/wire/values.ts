@@ -8,6 +8,7 @@
  */
 import { ProtocolError } from "../base/errors.ts";
 import type {
+  AgreedFile,
   CarrierPlace,
   DirClaim,
   EndpointFacts,
@@ -329,10 +330,11 @@ export const listingPart: Codec<ListingPart> = union<ListingPart>({
 });
 
 /** The options of `look` that travel. */
-export const lookOptions: Codec<Omit<LookOptions, "signal">> = struct<Omit<LookOptions, "signal">>({
+export const lookOptions: Codec<Required<Omit<LookOptions, "signal">>> = struct<Required<Omit<LookOptions, "signal">>>({
   contentLimitBytes: varint,
   digests: bool,
   growing: bool,
+  agreed: list(struct<AgreedFile>({ path: entryPath, sizeBytes: varint, digest: sha256 }), BATCH_FILES_MAX),
 });
 
 /** What a filter is opened with, and for which protocol. */

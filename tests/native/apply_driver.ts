@@ -6,6 +6,7 @@
  * where a sanitizer has said anything.
  * @module
  */
+import type { AgreedContent } from "../../src/core/endpoint.ts";
 import { joinBytes } from "../../src/base/bytes.ts";
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
@@ -306,8 +307,14 @@ export class ApplyDriver implements AsyncDisposable {
   }
 
   /** Looks at one file that may grow. */
-  async lookGrowing(name: string, growing: "closed" | "open", contentLimitBytes = 65_536): Promise<RawLooked> {
-    const look = { contentLimitBytes, digests: contentLimitBytes === 0, growing, paths: [name as RelPath] };
+  async lookGrowing(
+    name: string,
+    growing: "closed" | "open",
+    contentLimitBytes = 65_536,
+    agreed: AgreedContent | null = null,
+  ): Promise<RawLooked> {
+    const wanted = { contentLimitBytes, digests: contentLimitBytes === 0, growing, paths: [name as RelPath] };
+    const look = agreed === null ? wanted : { ...wanted, agreed: [agreed] };
     const { looked } = await this.#call("looked", (id) => encodeLook(id, look));
     return looked[0]!;
   }

@@ -304,3 +304,32 @@ Deno.test("apply look shows a large file that somebody appends to all the time a
     }
   });
 });
+
+Deno.test("apply look shows a file that has only grown since both sides held the same, whoever writes to it", async () => {
+  await withReplica(async (root, driver) => {
+    using file = await Deno.open(`${root}/log`, { write: true, create: true });
+    const write = (text: string) => file.write(new TextEncoder().encode(text));
+    const agreedOn = async (text: string) => ({
+      sizeBytes: text.length,
+      digest: await sha256(new TextEncoder().encode(text)),
+    });
+    await write("one\n");
+    const one = await agreedOn("one\n");
+    await write("two\n");
+    for (const limitBytes of [65_536, 0]) {
+      const look = async (agreed: typeof one | null, growing: "closed" | "open" = "open") => {
+        const { status, isPrefix, digest } = await driver.lookGrowing("log", growing, limitBytes, agreed);
+        return [status, isPrefix === true, digest];
+      };
+      const whole = (await agreedOn("one\ntwo\n")).digest;
+      assertEquals(await look(one), [STATUS.done, true, whole]);
+      assertEquals(await look({ sizeBytes: 8, digest: whole }), [STATUS.done, true, whole]);
+      const busy = [STATUS.busy, false, null];
+      for (const agreed of [null, await agreedOn("One\n"), { ...one, sizeBytes: 5 }, { ...one, sizeBytes: 9 }]) {
+        assertEquals(await look(agreed), busy);
+      }
+      assertEquals(await look({ ...one, sizeBytes: 0 }), busy);
+      assertEquals(await look(one, "closed"), busy);
+    }
+  });
+});

@@ -34,6 +34,19 @@ async function appendAgain(path: string, signal: AbortSignal): Promise<void> {
   }
 }
 
+/** The same by a program that opened the file for writing anywhere, and writes at its end. */
+async function writeAtEnd(path: string, signal: AbortSignal): Promise<void> {
+  using file = await Deno.open(path, { write: true });
+  await file.seek(0, Deno.SeekMode.End);
+  for (let i = 0; !signal.aborted; i++) {
+    await file.write(text.encode(`line ${i} of what is told\n`));
+    await systemClock.sleep(LINE_MS);
+  }
+}
+
+/** Writers of logs, by the name of the log. */
+const WRITERS: Readonly<Record<string, typeof append>> = { "churn.log": appendAgain, "plain.log": writeAtEnd };
+
 async function sizeOf(tree: TempTree, name: string): Promise<number> {
   return (await Deno.stat(tree.at(name))).size;
 }
@@ -47,13 +60,11 @@ async function assertPrefix(scene: Scene, name: string): Promise<void> {
 
 Deno.test("logs that are appended to without an end are shown as they grow, and hold up nobody", async () => {
   const large = "what a log holds already\n".repeat(LARGE_BYTES / 25);
-  const logs = { "small.log": "begun\n", "large.log": large, "churn.log": large };
+  const logs = { "small.log": "begun\n", "large.log": large, "churn.log": large, "plain.log": "begun as well\n" };
   await using scene = await Scene.make({ ssh: {}, left: { ...logs, other: "1" } });
   await using _psync = await scene.live();
   const stop = new AbortController();
-  const appending = Object.keys(logs).map((name) =>
-    (name === "churn.log" ? appendAgain : append)(scene.left.at(name), stop.signal)
-  );
+  const appending = Object.keys(logs).map((name) => (WRITERS[name] ?? append)(scene.left.at(name), stop.signal));
   // Opened for writing anywhere, as a slow copy does it.
   const copy = await Deno.open(scene.left.at("copy"), { write: true, create: true });
   await copy.write(text.encode("first half, "));

@@ -250,7 +250,12 @@ export const messages = {
   },
   look: {
     request: {
-      head: fc.record({ contentLimitBytes: counter, digests: fc.boolean(), growing: fc.boolean() }),
+      head: fc.record({
+        contentLimitBytes: counter,
+        digests: fc.boolean(),
+        growing: fc.boolean(),
+        agreed: fc.array(fc.record({ path: entryPath, sizeBytes: fc.nat(), digest })),
+      }),
       items: fc.array(treePath),
     },
     reply: { head: fc.constant(null), items: fc.array(observation) },
