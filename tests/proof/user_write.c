@@ -12,6 +12,7 @@
 #include "user.h"
 
 #define LARGE_SIZE 3000000
+#define LARGE_HOLD_MS 600 /* rsync needs a part of that to come to read the file */
 
 static const unsigned MODES[] = {0644, 0600, 0755, 0664};
 
@@ -47,7 +48,8 @@ static int write_segment(int fd, enum manner manner) {
   char *data = content_make(token, size);
   ssize_t got = write(fd, data, half);
   if (got == (ssize_t)half && half < size) {
-    if (large || random_percent(30)) pause_below(user.hold_ms);
+    if (large) pause_below(LARGE_HOLD_MS);
+    else if (random_percent(30)) pause_below(user.hold_ms);
     got = write(fd, data + half, size - half);
     half = size - half;
   }
