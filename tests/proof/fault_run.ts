@@ -95,7 +95,7 @@ export async function hunt(fault: Fault, seed: number): Promise<Catch> {
 function wordsOf(command: string, seed: number): string {
   const deno = `'${Deno.execPath()}'`;
   return command.replace("TEST", `${deno} test -A --no-check`)
-    .replace("TORTURE", `${deno} run -A --quiet --no-check tests/proof/torture.ts`).replace("SEED", String(seed));
+    .replace("TORTURE", `${deno} run -A --quiet --no-check tests/proof/torture.ts`).replace(/\bSEED\b/, String(seed));
 }
 
 /** The sources as they are here, with tools and caches of the clone; what was built is built again. */
