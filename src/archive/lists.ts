@@ -4,7 +4,7 @@
  * Short lists that people read; not made for speed.
  * @module
  */
-import type { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { ConflictRow, HoldRow, MetaKey } from "../core/archive.ts";
 import { decodeBytes, encodeBytes, type RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
@@ -16,9 +16,14 @@ const RIGHT = 2;
 /** Tables `conflict`, `hold`, `hold_path`, `meta`. */
 export class Lists {
   readonly #db: DatabaseSync;
+  // These two run with each batch of changes (brain/intents.ts).
+  readonly #setMeta: StatementSync;
+  readonly #deleteMeta: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#db = db;
+    this.#setMeta = db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)");
+    this.#deleteMeta = db.prepare("DELETE FROM meta WHERE key = ?");
   }
 
   meta(key: MetaKey): string | null {
@@ -27,8 +32,8 @@ export class Lists {
   }
 
   setMeta(key: MetaKey, value: string | null): void {
-    if (value === null) this.#db.prepare("DELETE FROM meta WHERE key = ?").run(key);
-    else this.#db.prepare("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)").run(key, encodeBytes(value));
+    if (value === null) this.#deleteMeta.run(key);
+    else this.#setMeta.run(key, encodeBytes(value));
   }
 
   addConflict(conflict: Omit<ConflictRow, "id">): number {
