@@ -169,8 +169,8 @@ export class SqliteArchive implements Archive {
     this.#write(() => this.#nodes.sumUp(dir));
   }
 
-  dropSums(): void {
-    this.#write(() => this.#sums.clear());
+  dropSums(top?: RelPath): void {
+    this.#write(() => top === undefined ? this.#sums.clear() : this.#nodes.dropSums(top));
   }
 
   epochChanges(): EpochChange[] {

@@ -279,6 +279,13 @@ export class Nodes {
     if (id !== null) this.#sums.set(id, this.#summedRows(id));
   }
 
+  /** Has no directory at and below this one summed. */
+  dropSums(top: RelPath): void {
+    this.flush();
+    const id = this.#dirId(top);
+    if (id !== null) this.#sums.removeBelow(BigInt(id));
+  }
+
   *#summedRows(id: number): Generator<SummedRow> {
     for (const cells of this.#summed.iterate(id) as Iterable<unknown> as Iterable<SqlRow>) {
       yield { name: decodeBytes(bytesAt(cells, 0)) as Name, ...decodeSummed(cells, 1) };

@@ -15,7 +15,7 @@ import { openArchive } from "./archive.ts";
 type Command =
   | { readonly kind: "put"; readonly at: RelPath; readonly value: ArchiveRow }
   | { readonly kind: "move"; readonly at: RelPath; readonly to: RelPath }
-  | { readonly kind: "remove" | "sumUp"; readonly at: RelPath }
+  | { readonly kind: "remove" | "sumUp" | "dropBelow"; readonly at: RelPath }
   | { readonly kind: "dropSums" }
   /** Commands inside a transaction, or a part of one, that is made or taken back. */
   | { readonly kind: "part"; readonly commands: readonly Command[]; readonly isTakenBack: boolean };
@@ -35,7 +35,13 @@ const { command: anyCommand } = fc.letrec<{ command: Command }>((tie) => ({
       }),
     },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("move" as const), at: anyPath, to: anyPath }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("remove" as const, "sumUp" as const), at: anyPath }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constantFrom("remove" as const, "sumUp" as const, "dropBelow" as const),
+        at: anyPath,
+      }),
+    },
     { weight: 1, arbitrary: fc.constant({ kind: "dropSums" as const }) },
     {
       weight: 3,
@@ -61,6 +67,8 @@ function run(archive: Archive, command: Command): void {
         return archive.remove(command.at);
       case "sumUp":
         return archive.sumUp(command.at);
+      case "dropBelow":
+        return archive.dropSums(command.at);
       case "dropSums":
         return archive.dropSums();
       case "part":

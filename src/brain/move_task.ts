@@ -100,6 +100,9 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   archive.move(move.from, move.to);
   archive.put(move.to, movedRow(work, targetStamp));
   const { kind } = found.row.entry;
+  // What is in it may be ignored under its new name, or be ignored no longer.
+  const isElsewhere = kind === "dir" && context.ignore.dependsOnPlace;
+  if (isElsewhere) archive.dropSums(move.to);
   status.did({
     side: target,
     deed: "renamed",
@@ -112,7 +115,6 @@ function recordMove(context: PairContext, work: MoveUnderWay, targetStamp: Stamp
   noteLag(context, news, target);
   context.moves.note(move);
   context.moves.takeArrived(move.to);
-  const isElsewhere = found.row.entry.kind === "dir" && context.ignore.dependsOnPlace;
   if (context.moves.takeNotListed(move) || isElsewhere) context.rescan(move.to);
   else if (found.row.entry.kind === "dir") context.rescanIfWalking(move.to);
   retry.move(move);

@@ -148,6 +148,7 @@ class Examination {
       archive.transact(() => {
         this.#restoreParents(from);
         archive.move(to, from);
+        archive.dropSums(from); // patterns may say otherwise of the old name
       });
     } catch (error) {
       if (error instanceof ArchiveError) return false;

@@ -120,8 +120,8 @@ export interface Archive extends Disposable {
   subdirs(dir: RelPath): Name[];
   /** Sums up what is directly in a directory; from then on it stays summed. A new directory is from the start. */
   sumUp(dir: RelPath): void;
-  /** Has no directory summed any more. */
-  dropSums(): void;
+  /** Has no directory summed any more, or none at and below `top`. */
+  dropSums(top?: RelPath): void;
 
   /**
    * What `put`, `remove` and `move` changed in the open epoch, newest first: the chain of states of

@@ -109,10 +109,11 @@ export class MemoryArchive implements Archive {
     this.#writable().unsummed.delete(dir);
   }
 
-  dropSums(): void {
+  dropSums(top = "" as RelPath): void {
     const { rows, unsummed } = this.#writable();
-    unsummed.add("" as RelPath);
-    for (const [path, { entry }] of rows) if (entry.kind === "dir") unsummed.add(path);
+    const isBelowTop = (path: RelPath) => path === top || isBelow(path, top);
+    if (top === "") unsummed.add(top);
+    for (const [path, { entry }] of rows) if (entry.kind === "dir" && isBelowTop(path)) unsummed.add(path);
   }
 
   *below(dir: RelPath): Generator<{ readonly path: RelPath; readonly row: ArchiveRow }> {
