@@ -98,9 +98,10 @@ static void write_done(struct buf *answer, struct own_result result) {
   buf_u8(answer, (uint8_t)result.status);
 }
 
-static void write_carrying(const char *name, struct buf *answer) {
-  buf_u32(answer, name ? 0 : (uint32_t)errno);
-  buf_bytes16(answer, name, name ? strlen(name) : 0);
+static void listen_for_carrier(struct carrier *carrier, struct buf *answer) {
+  char name[CARRIER_NAME_SIZE] = "";
+  buf_u32(answer, carrier_listen(carrier, name) < 0 ? (uint32_t)errno : 0);
+  buf_bytes16(answer, name, strlen(name));
 }
 
 static void sync_replica(struct replica *replica, const struct own_epoch *epoch, struct buf *answer) {
@@ -150,7 +151,7 @@ static void serve(struct request *q, struct buf *answer) {
     case A_TRASH_LIST: trash_list(r, &q->body.trash_query, answer); break;
     case A_TRASH: trash_run(r, &q->body.trash, answer); break;
     case A_PACK: pack_run(r, &q->apply->carrier, &q->body.pack, answer); break;
-    case A_CARRY: write_carrying(carrier_listen(&q->apply->carrier), answer); break;
+    case A_CARRY: listen_for_carrier(&q->apply->carrier, answer); break;
     default: own_space(r, q->body.needed, answer); break;
   }
 }
@@ -190,6 +191,7 @@ static void take_request(struct apply *a, struct request *q) {
     pool_push(&a->pool, &q->job);
     return;
   }
+  if (q->type == A_UNLOCK) carrier_stop(&a->carrier); /* who leaves waits for nothing that may not come */
   pool_drain(&a->pool);
   run_request(&q->job);
 }

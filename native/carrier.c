@@ -18,8 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GREETING "psync-1\n"
-#define GREETING_SIZE 8
+#define GREETING "psync-2\n"
+#define WORD_SIZE 8
+#define GREETING_SIZE (WORD_SIZE + 8)
 #define HEAD_SIZE 12
 #define STACK (128u << 10)
 
@@ -84,11 +85,14 @@ static struct carried *find(struct carrier *c, uint64_t number) {
   return NULL;
 }
 
-/* Keeps what came, as its owner. Returns -1 where it is one too many, or its number came before. */
+/* Keeps what came, as its owner. Returns -1 where it is one too many, or its number does not rise. */
 static int keep(struct carrier *c, uint64_t number, struct buf *content) {
   pthread_mutex_lock(&c->lock);
-  struct carried *place = find(c, number) ? NULL : find(c, 0);
-  if (place) *place = (struct carried){number, *content};
+  struct carried *place = number < c->next ? NULL : find(c, 0);
+  if (place) {
+    *place = (struct carried){number, *content};
+    c->next = number + 1;
+  }
   pthread_cond_broadcast(&c->changed);
   pthread_mutex_unlock(&c->lock);
   return place ? 0 : -1;
@@ -99,7 +103,7 @@ static int receive_pack(struct carrier *c) {
   struct buf content = {0};
   if (receive(c, head, sizeof head, -1) < 0) return -1;
   uint64_t number = little(head, 8), len = little(head + 8, 4);
-  if (!number || len > CARRIER_PACK_MAX) return -1;
+  if (!number || number == UINT64_MAX || len > CARRIER_PACK_MAX) return -1;
   buf_reserve(&content, len);
   content.len = len;
   if (receive(c, content.data, len, CARRIER_SILENCE_S * 1000) == 0 && keep(c, number, &content) == 0) return 0;
@@ -114,19 +118,24 @@ static void become(struct carrier *c, enum carrier_state state) {
   pthread_mutex_unlock(&c->lock);
 }
 
-static int greet(struct carrier *c) {
-  uint8_t greeting[GREETING_SIZE];
+/* Says who speaks, and from which number on it will send; hears the same of the other end. From here on
+ * `out` can be sent on, and never before: nothing may go ahead of the greeting. */
+static int greet(struct carrier *c, int out) {
+  uint8_t heard[GREETING_SIZE];
+  struct buf own = {0};
   pthread_mutex_lock(&c->sending);
-  int sent = send_bytes(c, (const uint8_t *)GREETING, GREETING_SIZE);
+  c->out = out;
+  buf_put(&own, GREETING, WORD_SIZE);
+  buf_u64(&own, c->last + 1);
+  int sent = send_bytes(c, own.data, own.len);
   pthread_mutex_unlock(&c->sending);
-  if (sent < 0 || receive(c, greeting, sizeof greeting, CARRIER_SILENCE_S * 1000) < 0) return -1;
-  return memcmp(greeting, GREETING, sizeof greeting) ? -1 : 0;
-}
-
-static bool is_same_user(int peer) {
-  struct ucred who;
-  socklen_t size = sizeof who;
-  return getsockopt(peer, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == geteuid();
+  buf_free(&own);
+  if (sent < 0 || receive(c, heard, sizeof heard, CARRIER_SILENCE_S * 1000) < 0) return -1;
+  if (memcmp(heard, GREETING, WORD_SIZE)) return -1;
+  pthread_mutex_lock(&c->lock);
+  c->next = little(heard + WORD_SIZE, 8);
+  pthread_mutex_unlock(&c->lock);
+  return 0;
 }
 
 /* Takes the two ends of a stream out of a message, and whether whoever brings it stays with it. Returns 0,
@@ -153,25 +162,29 @@ static int receive_ends(int peer, int ends[2], bool *holds) {
   return 0;
 }
 
+static void tell_stop(struct carrier *c) {
+  uint64_t one = 1;
+  if (c->stop >= 0 && write(c->stop, &one, sizeof one) < 0) return; /* cannot fail: the counter is far from full */
+}
+
 static int make_nonblocking(int fd) {
   int flags = fcntl(fd, F_GETFL);
   return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/* Waits for somebody of this user who brings a stream. Returns the connection, which stays open as long as
- * the stream is needed, or -1 where everybody gives up. */
-static int await_stream(struct carrier *c) {
+/* Waits for somebody of this user who brings a stream, and then for nobody else. Returns the connection,
+ * which stays open as long as the stream is needed, or -1 where everybody gives up. */
+static int await_stream(struct carrier *c, int ends[2]) {
   for (;;) {
-    int ends[2];
     bool holds = false;
     if (await(c, c->listener, POLLIN, -1) < 0) return -1;
     int peer = accept4(c->listener, NULL, NULL, SOCK_CLOEXEC);
     if (peer < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) return -1;
     if (peer < 0) continue;
-    if (is_same_user(peer) && await(c, peer, POLLIN, 1000) == 0 && receive_ends(peer, ends, &holds) == 0) {
+    if (carry_is_same_user(peer) && await(c, peer, POLLIN, 1000) == 0 && receive_ends(peer, ends, &holds) == 0) {
       if (make_nonblocking(ends[0]) == 0 && make_nonblocking(ends[1]) == 0) {
-        pthread_mutex_lock(&c->sending);
-        c->in = ends[0], c->out = ends[1], c->holder = holds ? peer : -1;
+        pthread_mutex_lock(&c->sending); /* `holder` is for those that send, too */
+        c->holder = holds ? peer : -1;
         pthread_mutex_unlock(&c->sending);
         return peer;
       }
@@ -182,14 +195,17 @@ static int await_stream(struct carrier *c) {
   }
 }
 
+static void close_listener(struct carrier *c) {
+  close(c->listener);
+  c->listener = -1;
+}
+
 static void close_stream(struct carrier *c) {
   pthread_mutex_lock(&c->sending);
   if (c->in >= 0) close(c->in);
   if (c->out >= 0) close(c->out);
   c->in = c->out = c->holder = -1;
   pthread_mutex_unlock(&c->sending);
-  close(c->listener);
-  c->listener = -1;
 }
 
 static void drop_packs(struct carrier *c) {
@@ -201,10 +217,14 @@ static void drop_packs(struct carrier *c) {
 
 static void *read_stream(void *argument) {
   struct carrier *c = argument;
-  int peer = await_stream(c);
-  if (peer >= 0 && greet(c) == 0) {
-    become(c, CARRIER_UP);
-    while (receive_pack(c) == 0) {
+  int ends[2], peer = await_stream(c, ends);
+  close_listener(c);
+  if (peer >= 0) {
+    c->in = ends[0];
+    if (greet(c, ends[1]) == 0) {
+      become(c, CARRIER_UP);
+      while (receive_pack(c) == 0) {
+      }
     }
   }
   become(c, CARRIER_GONE);
@@ -213,7 +233,7 @@ static void *read_stream(void *argument) {
   return NULL;
 }
 
-/* A socket with a name that nobody can guess. Returns it, or -1 with errno. */
+/* A socket with a name that nobody has. Returns it, or -1 with errno. */
 static int open_listener(char name[64]) {
   uint8_t random[16];
   struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -230,7 +250,7 @@ static int open_listener(char name[64]) {
   return fd;
 }
 
-/* Under the lock. */
+/* Under `bringing`. */
 static int start_reader(struct carrier *c) {
   pthread_attr_t attr;
   if (pthread_attr_init(&attr) != 0) return -1;
@@ -242,34 +262,53 @@ static int start_reader(struct carrier *c) {
   return err ? -1 : 0;
 }
 
-/* Under the lock: what is left of a stream that is gone. Its reader says nothing more to anybody. */
+/* Under `bringing`: ends the stream that there was. Whoever used it is told, and done with it. */
 static void bury(struct carrier *c) {
-  if (!c->has_reader) return; /* somebody else is at it */
-  c->has_reader = false;
-  pthread_mutex_unlock(&c->lock);
+  uint64_t told;
+  if (!c->has_reader) return;
+  tell_stop(c);
   pthread_join(c->reader, NULL);
+  c->has_reader = false;
   pthread_mutex_lock(&c->lock);
   drop_packs(c);
   c->state = CARRIER_NONE;
+  /* Nobody looks at `stop` any more: who sent did so with `sending` held, without which no reader ends. */
+  if (!c->is_ended && read(c->stop, &told, sizeof told) < 0) c->is_ended = true;
+  pthread_mutex_unlock(&c->lock);
 }
 
-const char *carrier_listen(struct carrier *c) {
+/* Under `bringing`. */
+static int begin(struct carrier *c) {
   pthread_mutex_lock(&c->lock);
-  if (c->state == CARRIER_GONE) bury(c);
-  bool is_new = c->state == CARRIER_NONE;
-  if (is_new) c->listener = c->stop < 0 ? -1 : open_listener(c->name);
-  if (is_new && c->listener >= 0) {
-    c->state = CARRIER_WAITS;
-    c->wanted_ns = now_ns();
-    if (start_reader(c) < 0) {
-      close(c->listener);
-      c->listener = -1;
-      c->state = CARRIER_NONE;
-    }
-  }
-  const char *name = c->state == CARRIER_NONE ? NULL : c->name;
+  bool is_ended = c->is_ended;
   pthread_mutex_unlock(&c->lock);
-  return name;
+  if (is_ended) {
+    errno = ECANCELED;
+    return -1;
+  }
+  c->listener = open_listener(c->name);
+  if (c->listener < 0) return -1;
+  pthread_mutex_lock(&c->lock);
+  c->state = CARRIER_WAITS;
+  c->streams++;
+  c->next = 0;
+  if (!c->wanted_ns) c->wanted_ns = now_ns();
+  pthread_mutex_unlock(&c->lock);
+  if (start_reader(c) == 0) return 0;
+  int err = errno;
+  become(c, CARRIER_NONE);
+  close_listener(c);
+  errno = err;
+  return -1;
+}
+
+int carrier_listen(struct carrier *c, char name[CARRIER_NAME_SIZE]) {
+  pthread_mutex_lock(&c->bringing);
+  bury(c);
+  int begun = begin(c);
+  if (begun == 0) memcpy(name, c->name, CARRIER_NAME_SIZE);
+  pthread_mutex_unlock(&c->bringing);
+  return begun;
 }
 
 /* Under the lock: waits for something to change. Returns false at `end_ns`. */
@@ -280,9 +319,10 @@ static bool await_change(struct carrier *c, int64_t end_ns) {
   return true;
 }
 
-static bool comes_up(struct carrier *c) {
+/* Waits for the stream where that is worth it. */
+static bool comes_up(struct carrier *c, size_t len) {
   pthread_mutex_lock(&c->lock);
-  int64_t end_ns = c->wanted_ns + CARRIER_COMING_MS * 1000000LL;
+  int64_t end_ns = len < CARRIER_WORTH ? 0 : c->wanted_ns + CARRIER_COMING_MS * 1000000LL;
   while (c->state == CARRIER_WAITS && await_change(c, end_ns)) {
   }
   bool up = c->state == CARRIER_UP;
@@ -291,7 +331,7 @@ static bool comes_up(struct carrier *c) {
 }
 
 uint64_t carrier_send(struct carrier *c, const struct buf *content) {
-  if (content->len > CARRIER_PACK_MAX || !comes_up(c)) return 0;
+  if (!content->len || content->len > CARRIER_PACK_MAX || !comes_up(c, content->len)) return 0;
   struct buf head = {0};
   pthread_mutex_lock(&c->sending);
   uint64_t number = ++c->last;
@@ -307,12 +347,19 @@ uint64_t carrier_send(struct carrier *c, const struct buf *content) {
   return sent ? number : 0;
 }
 
+/* Under the lock: whether a pack may still come, which nobody has taken. */
+static bool is_coming(struct carrier *c, uint64_t number, uint64_t stream) {
+  if (c->streams != stream || number < c->next) return false;
+  /* What was sent may be asked for before the greeting that came with it was read. */
+  return c->state == CARRIER_UP || c->state == CARRIER_WAITS;
+}
+
 bool carrier_take(struct carrier *c, uint64_t number, struct buf *content) {
   int64_t since = now_ns();
   pthread_mutex_lock(&c->lock);
   struct carried *found = NULL;
-  /* What was sent may be asked for before the greeting that came with it was read. */
-  while (number && !(found = find(c, number)) && (c->state == CARRIER_UP || c->state == CARRIER_WAITS)) {
+  uint64_t stream = c->streams;
+  while (number && !(found = find(c, number)) && is_coming(c, number, stream)) {
     int64_t heard = c->heard_ns > since ? c->heard_ns : since;
     if (!await_change(c, heard + CARRIER_SILENCE_S * 1000000000LL)) break;
   }
@@ -329,16 +376,20 @@ void carrier_init(struct carrier *c) {
   *c = (struct carrier){.listener = -1, .in = -1, .out = -1, .holder = -1};
   pthread_mutex_init(&c->lock, NULL);
   pthread_mutex_init(&c->sending, NULL);
+  pthread_mutex_init(&c->bringing, NULL);
   pthread_condattr_init(&attr);
   pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
   pthread_cond_init(&c->changed, &attr);
   pthread_condattr_destroy(&attr);
-  c->stop = eventfd(0, EFD_CLOEXEC);
+  c->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  c->is_ended = c->stop < 0;
 }
 
 void carrier_stop(struct carrier *c) {
-  uint64_t one = 1;
-  if (c->stop >= 0 && write(c->stop, &one, sizeof one) < 0) return; /* cannot fail: the counter is at 0 */
+  pthread_mutex_lock(&c->lock);
+  c->is_ended = true;
+  pthread_mutex_unlock(&c->lock);
+  tell_stop(c);
 }
 
 void carrier_free(struct carrier *c) {

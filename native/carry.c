@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -25,7 +24,14 @@ static int fail(const char *action, int status) {
   return status;
 }
 
-/* Connects to an `apply`. Returns the connection, or -1 with errno. */
+bool carry_is_same_user(int fd) {
+  struct ucred who;
+  socklen_t size = sizeof who;
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == geteuid();
+}
+
+/* Connects to an `apply`; one of this user, as anybody may take a name that is free again. Returns the
+ * connection, or -1 with errno. */
 static int find_apply(const char *name) {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   size_t len = strlen(name);
@@ -36,13 +42,12 @@ static int find_apply(const char *name) {
   memcpy(address.sun_path + 1, name, len);
   socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len);
   int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && connect(fd, (struct sockaddr *)&address, size) < 0) {
-    int err = errno;
-    close(fd);
-    errno = err;
-    return -1;
-  }
-  return fd;
+  if (fd < 0) return -1;
+  int err = connect(fd, (struct sockaddr *)&address, size) < 0 ? errno : carry_is_same_user(fd) ? 0 : EACCES;
+  if (!err) return fd;
+  close(fd);
+  errno = err;
+  return -1;
 }
 
 /* Hands over what `apply` reads from and writes to. */

@@ -8,8 +8,13 @@
 #ifndef PSYNC_CARRY_H
 #define PSYNC_CARRY_H
 
+#include <stdbool.h>
+
 /* The byte that comes with the ends: 1 where the stream is to end with whoever brought it, else 0. */
 #define CARRY_HOLDS 1
+
+/* Whether the other end of a unix socket is of this user: nobody else is to get a stream, or to bring one. */
+bool carry_is_same_user(int fd);
 
 /* `words` are what follows `carry`. Returns the exit status: 0, 2 (usage), 3 (nobody takes it). */
 int carry_main(int count, char **words);

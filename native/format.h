@@ -201,7 +201,7 @@ enum kind {
 /* Reads small files whole, each under the lease. body: u32 count, count * (path, STAT expected).
  * Answered by A_PACKED. */
 #define A_PACK 0x1d /* at most 4,096 files, of 8 MiB in all */
-/* Waits for a carrier (carrier.h), if there is none. No body. Answered by A_CARRYING. */
+/* Waits for a carrier (carrier.h), in place of one that is there. No body. Answered by A_CARRYING. */
 #define A_CARRY 0x1e
 
 /*

@@ -14,8 +14,12 @@ import type { CarrierPlace, Endpoint } from "../core/endpoint.ts";
 import { encodeBytes } from "../core/path.ts";
 import { parseSshCommand, requireHost, sshArgs } from "./ssh_command.ts";
 
-/** A carrier that has ended by itself is not brought again before. */
-const AGAIN_MS = 10_000;
+/**
+ * A carrier that has ended by itself is not brought again before, each time for longer. WHY: where a host
+ * runs another command than it is asked for, or drops the connection, each attempt is work for nothing there.
+ */
+const AGAIN_FIRST_MS = 10_000;
+const AGAIN_MAX_MS = 600_000;
 
 /** What a peer may call its socket and its psync-native, as they come into a command for its shell. */
 const SOCKET = /^psync-[0-9a-f]{32}$/;
@@ -53,6 +57,7 @@ export class Carrier implements AsyncDisposable {
   #bringing: Promise<void> | null = null;
   #isDisposed = false;
   #broughtAtMs = Number.NEGATIVE_INFINITY;
+  #againMs = 0;
 
   constructor(options: CarrierOptions) {
     this.#options = options;
@@ -64,8 +69,9 @@ export class Carrier implements AsyncDisposable {
     const nowMs = clock.nowMs();
     this.#idle?.cancel();
     this.#idle = this.#isDisposed ? null : clock.after(IDLE_MS, () => this.#rest());
-    if (this.#isDisposed || this.#bringing !== null || nowMs - this.#broughtAtMs < AGAIN_MS) return;
+    if (this.#isDisposed || this.#bringing !== null || nowMs - this.#broughtAtMs < this.#againMs) return;
     this.#broughtAtMs = nowMs;
+    this.#againMs = Math.min(AGAIN_MAX_MS, Math.max(AGAIN_FIRST_MS, 2 * this.#againMs));
     this.#bringing = this.#bring()
       .catch((error) => log.info("no carrier", { why: String(error) }))
       .finally(() => this.#bringing = null);
@@ -80,8 +86,9 @@ export class Carrier implements AsyncDisposable {
     this.#isDisposed = true;
     this.#idle?.cancel();
     const child = this.#child;
-    child?.killAll("SIGTERM");
-    const timer = this.#options.clock.after(END_GRACE_MS, () => child?.killAll("SIGKILL"));
+    if (child === null) return; // an endpoint that does not answer is not waited for: nothing will be started
+    child.killAll("SIGTERM");
+    const timer = this.#options.clock.after(END_GRACE_MS, () => child.killAll("SIGKILL"));
     await this.#bringing;
     timer.cancel();
   }

@@ -8,7 +8,11 @@ const SOCKET = `psync-${"0".repeat(32)}`;
 const PLACE: CarrierPlace = { socket: SOCKET, nativePath: "/opt/a b/psync-native" };
 
 /** A carrier whose psync-native writes down what it is called with, one line a call, and does `rest`. */
-async function make(place: CarrierPlace | null, host: string | null = "host.example", rest = "") {
+async function make(
+  place: CarrierPlace | null | Promise<CarrierPlace>,
+  host: string | null = "host.example",
+  rest = "",
+) {
   const dir = await Deno.makeTempDir();
   const nativePath = `${dir}/native`;
   await Deno.writeTextFile(nativePath, `#!/bin/sh\necho "$@" >>${dir}/calls\n${rest.replaceAll("$dir", dir)}\n`);
@@ -24,6 +28,8 @@ async function make(place: CarrierPlace | null, host: string | null = "host.exam
     clock,
     /** Settles when the process has written to `$dir/started`, which is made a FIFO. */
     started: () => Deno.readTextFile(`${dir}/started`),
+    /** How often something was called. */
+    counts: async () => (await Deno.readTextFile(`${dir}/calls`)).split("\n").length - 1,
     /** Ends the carrier; what was called, the words of a command decoded. */
     async calls(): Promise<string[]> {
       await carrier[Symbol.asyncDispose]();
@@ -83,13 +89,26 @@ Deno.test("a carrier that nobody wants any more ends, and is there again when it
   assertEquals((await calls()).length, 2);
 });
 
-Deno.test("a carrier that ended by itself is brought again, but not at once", async () => {
-  const { carrier, clock, calls } = await make(PLACE, null);
-  for (const waitMs of [0, 9_000, 2_000]) {
+Deno.test("a carrier that ended by itself is brought again, but not at once, and each time later", async () => {
+  const { carrier, clock, counts } = await make(PLACE, null);
+  const made: number[] = [];
+  for (const waitMs of [0, 9_000, 2_000, 10_000, 11_000]) {
     await clock.advance(waitMs);
     carrier.want();
     carrier.want();
     await carrier.ended;
+    made.push(await counts());
   }
-  assertEquals((await calls()).length, 2);
+  await carrier[Symbol.asyncDispose]();
+  assertEquals(made, [1, 1, 2, 2, 3]);
+});
+
+Deno.test("a carrier ends though an endpoint does not answer, and is not brought when it does", async () => {
+  const { promise, resolve } = Promise.withResolvers<CarrierPlace>();
+  const { carrier, calls } = await make(promise);
+  carrier.want();
+  await carrier[Symbol.asyncDispose]();
+  resolve(PLACE);
+  await carrier.ended;
+  assertEquals(await calls(), []);
 });

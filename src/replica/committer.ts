@@ -158,10 +158,11 @@ function requirePack(ops: readonly RawOp[], { pack = [], carried = null }: Commi
   let wanted = 0;
   for (const op of ops) if (op.op === "put-file" && op.source.kind === "packed") wanted += op.source.sizeBytes;
   const given = pack.reduce((sum, piece) => sum + piece.length, 0);
+  if (carried === 0) throw new ProtocolError("Cannot commit: no pack has the number 0");
   if (carried === null ? wanted !== given : given > 0) {
     throw new ProtocolError(`Cannot commit: the pack must have ${wanted} bytes: found ${given}`);
   }
-  if (wanted > 0 && parts > 1) throw new ProtocolError("Cannot commit: the pack is too large");
+  if (parts > 1 && (wanted > 0 || carried !== null)) throw new ProtocolError("Cannot commit: the pack is too large");
 }
 
 /** Cuts operations into parts that each fit into one record, in order. */
