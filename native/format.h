@@ -132,7 +132,8 @@ enum kind {
  * From then on every A_COMMIT, A_PREPARE and A_SUPPLY first checks root inode, mount id, and
  * that both marks read as written; else ST_GUARD for all of it. Answered by A_DONE. */
 #define A_ADOPT 0x11
-/* Removes .psync/lock if it is ours. No body. Answered by A_DONE. */
+/* Removes .psync/lock if it is ours, and ends the carrier for good: it runs alone, and is not to wait for
+ * commits whose packs may never come. No body. Answered by A_DONE. */
 #define A_UNLOCK 0x12
 /* Looks. body: u32 content_limit, u8 flags LOOK_*, u32 count, count * path. Answered by A_LOOKED. */
 #define A_LOOK 0x13 /* at most 65,536 paths; content that does not fit into one record is left out */

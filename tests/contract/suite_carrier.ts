@@ -3,8 +3,9 @@
  * where it does not bring them.
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { systemClock } from "../../src/base/clock.ts";
+import { ProtocolError } from "../../src/base/errors.ts";
 import type { Endpoint, Pack } from "../../src/core/endpoint.ts";
 import { NO_RULES } from "../../src/core/ignore.ts";
 import type { RelPath } from "../../src/core/path.ts";
@@ -45,6 +46,20 @@ export function carrierSuite(test: RegisterTest, reach: Reach = () => ({ host: n
     const results = await world.endpoint.commit({ transitions, carried: 7 });
     assertEquals(results.map(({ kind }) => kind), ["gone", "done"]);
     assertEquals([await world.tree.exists("f"), await world.tree.read("g")], [false, "g"]);
+  });
+
+  test("a commit that names no number, or is too large for one record, is refused, and changes nothing", async (open) => {
+    await using world = await World.open(open);
+    const commit = (count: number, carried: number) => {
+      const transitions = Array.from({ length: count }, (_, i) => packed(p(`f${i}`), ""));
+      return world.endpoint.commit({ transitions, carried });
+    };
+    await assertRejects(() => commit(1, 0), ProtocolError, "number 0");
+    await assertRejects(() => commit(20_000, 7), ProtocolError, "too large");
+    assertEquals((await world.endpoint.commit({ transitions: [putFile(p("g"), "g")] })).map(({ kind }) => kind), [
+      "done",
+    ]);
+    assertEquals(await world.tree.exists("f0"), false);
   });
 
   test("a pack that does not fit its commit is of no use, and the next one is", async (open) => {
