@@ -40,6 +40,8 @@ interface Bundle {
   readonly items: PresentObservation[];
   bytes: number;
   readonly done: PromiseWithResolvers<void>;
+  /** Says that the carrier is wanted, as long as this is on its way. */
+  carrier: Disposable | null;
 }
 
 /** What is in a bundle, and known to be as it was listed. */
@@ -49,7 +51,7 @@ interface Ready {
 }
 
 function emptyBundle(): Bundle {
-  return { items: [], bytes: 0, done: Promise.withResolvers() };
+  return { items: [], bytes: 0, done: Promise.withResolvers(), carrier: null };
 }
 
 /** Whether it may end with a directory, and there may be more to come. */
@@ -153,7 +155,7 @@ export class BundleLane {
   }
 
   #close(): void {
-    if (isLarge(this.#open)) this.#context.wantCarrier();
+    if (isLarge(this.#open)) this.#open.carrier = this.#context.wantCarrier();
     this.#waiting.push(this.#open);
     this.#open = emptyBundle();
     this.#pump();
@@ -203,6 +205,7 @@ export class BundleLane {
   #ended(bundle: Bundle): void {
     for (const [path, by] of this.#making) if (by === bundle) this.#making.delete(path);
     bundle.done.resolve();
+    bundle.carrier?.[Symbol.dispose]();
     this.#pump();
     for (const resolve of this.#onRoom.splice(0)) resolve();
     this.#context.wake();

@@ -61,8 +61,11 @@ export interface PairContext {
   readonly rescanIfWalking: (dir: RelPath) => void;
   /** Sides whose users' files were recorded in the open epoch: there it ends with the contents on disk. */
   readonly sources: Set<Side>;
-  /** Tells that there is enough for packs to go from one psync-native to the other and no further. */
-  readonly wantCarrier: () => void;
+  /**
+   * Tells that there is enough for packs to go from one psync-native to the other and no further, until what
+   * this gives is disposed of.
+   */
+  readonly wantCarrier: () => Disposable;
   /** Tells that something was committed: an epoch is open. */
   readonly touched: () => void;
   /** Whether this life of the pair is at its end: nothing is begun any more. */

@@ -23,12 +23,15 @@ import type { SessionContext, SessionSettings } from "./settings.ts";
 /** How long a first connection may take. */
 const CONNECT_TIMEOUT_MS = 15_000;
 
+/** What somebody is given who wants a carrier where there is to be none. */
+const NO_CARRIER: Disposable = { [Symbol.dispose]: () => {} };
+
 /** Both endpoints, open. Disposing of it ends everything that was started for them. */
 export interface OpenedPair extends AsyncDisposable {
   readonly endpoints: Sides<Endpoint>;
   readonly runRsync: RunRsync;
   /** Sees to a carrier of packs between the two (endpoint/carrier.ts), where there may be one; returns at once. */
-  readonly wantCarrier: () => void;
+  readonly wantCarrier: () => Disposable;
   /** Whether psync was copied to the other host. */
   readonly deployed: boolean;
 }
@@ -56,7 +59,7 @@ export async function openBoth(
     }),
   );
   // What has a limit goes through the frames, where it is kept.
-  const wantCarrier = () => settings.rsync.bytesPerSecond === null && carrier.want();
+  const wantCarrier = () => settings.rsync.bytesPerSecond === null ? carrier.want() : NO_CARRIER;
   const owned = stack.move();
   return { endpoints, runRsync: run, wantCarrier, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }

@@ -53,7 +53,7 @@ export type PairOptions =
   & Pick<PairContext, "endpoints" | "archive" | "status" | "report" | "ignore" | "clock" | "offsetNs" | "settings">
   & {
     readonly runRsync: RunRsync;
-    readonly wantCarrier?: () => void;
+    readonly wantCarrier?: () => Disposable;
     /** What the endpoints found of an earlier life when they were adopted. */
     readonly found?: Sides<Findings>;
     /** Called once, when the first scan is done and everything that it found is settled. */
@@ -115,7 +115,7 @@ export class Pair {
     this.#firstScanned = this.#firstScan();
     this.#trash.start();
     // All that one side has will have to go to the other: reaching it takes a moment.
-    if (!this.#findsRenames) this.#context.wantCarrier();
+    if (!this.#findsRenames) this.#context.wantCarrier()[Symbol.dispose]();
     try {
       await runCycle(this.#context, new Dispatcher(this.#context, this.#bulk), () => this.#next());
     } finally {
@@ -205,7 +205,7 @@ export class Pair {
     };
     const looks = {} as Record<Side, LookLane>;
     const lanes = {} as Record<Side, CommitLane>;
-    const { wantCarrier = () => {} } = this.#options;
+    const { wantCarrier = () => ({ [Symbol.dispose]: () => {} }) } = this.#options;
     const whole: PairContext = { ...context, looks, lanes, wantCarrier, touched: () => this.#epoch.touched() };
     for (const side of SIDES) {
       looks[side] = new LookLane(whole, side);

@@ -47,8 +47,8 @@ export interface CarrierOptions {
 }
 
 /**
- * A carrier that is brought when it is wanted, ends when it was not wanted for a while, and is brought again
- * when it is lost. Whoever made it disposes of it.
+ * A carrier that is brought when it is wanted, ends when nobody has wanted it for a while, and is brought
+ * again when it is lost. Whoever made it disposes of it.
  */
 export class Carrier implements AsyncDisposable {
   readonly #options: CarrierOptions;
@@ -56,6 +56,7 @@ export class Carrier implements AsyncDisposable {
   #idle: Timer | null = null;
   #bringing: Promise<void> | null = null;
   #isDisposed = false;
+  #wanted = 0;
   #broughtAtMs = Number.NEGATIVE_INFINITY;
   #againMs = 0;
 
@@ -63,12 +64,24 @@ export class Carrier implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Sees to it that there is a carrier soon; returns at once, and tells nobody where there can be none. */
-  want(): void {
-    const { clock } = this.#options;
-    const nowMs = clock.nowMs();
+  /**
+   * Sees to it that there is a carrier soon; returns at once, and tells nobody where there can be none. It is
+   * wanted until what this gives is disposed of: a pack may be on its way for minutes.
+   */
+  want(): Disposable {
+    this.#wanted++;
     this.#idle?.cancel();
-    this.#idle = this.#isDisposed ? null : clock.after(IDLE_MS, () => this.#rest());
+    this.#ensure();
+    return { [Symbol.dispose]: () => this.#leave() };
+  }
+
+  #leave(): void {
+    if (--this.#wanted > 0 || this.#isDisposed) return;
+    this.#idle = this.#options.clock.after(IDLE_MS, () => this.#rest());
+  }
+
+  #ensure(): void {
+    const nowMs = this.#options.clock.nowMs();
     if (this.#isDisposed || this.#bringing !== null || nowMs - this.#broughtAtMs < this.#againMs) return;
     this.#broughtAtMs = nowMs;
     this.#againMs = Math.min(AGAIN_MAX_MS, Math.max(AGAIN_FIRST_MS, 2 * this.#againMs));
@@ -97,6 +110,7 @@ export class Carrier implements AsyncDisposable {
   #rest(): void {
     this.#child?.killAll("SIGTERM");
     this.#broughtAtMs = Number.NEGATIVE_INFINITY;
+    this.#againMs = 0;
   }
 
   /** Settles when the stream has ended. */

@@ -76,12 +76,19 @@ for (
 }
 
 Deno.test("a carrier that nobody wants any more ends, and is there again when it is wanted", async () => {
-  const { carrier, clock, started, calls } = await make(PLACE, null, "echo >$dir/started; exec sleep 1000");
-  carrier.want();
+  const { carrier, clock, started, counts, calls } = await make(PLACE, null, "echo >$dir/started; exec sleep 1000");
+  let isOver = false;
+  const first = carrier.want();
+  carrier.ended.then(() => isOver = true);
   await started();
+  const second = carrier.want();
+  first[Symbol.dispose]();
+  await clock.advance(600_000);
+  second[Symbol.dispose]();
   await clock.advance(59_000);
-  carrier.want();
+  carrier.want()[Symbol.dispose]();
   await clock.advance(59_000);
+  assertEquals([isOver, await counts()], [false, 1]);
   await clock.advance(1_000);
   await carrier.ended;
   carrier.want();

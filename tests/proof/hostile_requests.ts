@@ -205,15 +205,6 @@ function linkAttacks(): RequestAttack[] {
       },
     },
     {
-      name: "a pack without a number",
-      play: async (brain, world) => {
-        const items = [put(parseRelPath("new"), { content: { kind: "packed" } })];
-        const { error } = await brain.ask("commit", { carried: 0 }, items);
-        const { items: after } = await brain.ask("look", LOOK, [parseRelPath("mine")]);
-        return error !== undefined && after?.length === 1 ? [] : [`it was not refused alone: ${error}`];
-      },
-    },
-    {
       name: "a lie about the size of content",
       play: commit(put(parseRelPath("new"), { entry: { ...ENTRY, sizeBytes: 2 ** 52 } }), "done", "dirty", "failed"),
     },
