@@ -170,6 +170,9 @@ Deno.test("a folder that is renamed takes along what is excluded no longer, and 
   await eventually("the marker is over", () => scene.right.exists("marker"));
   assert(await scene.right.exists("d/cache/m"), "it is excluded now");
   assert(!/Conflict|Not sync/.test(psync.text), psync.text);
+  await scene.end(psync);
+  await scene.run("-s");
+  assert(await scene.right.exists("d/cache/m"), "what was removed while it was excluded is no removal afterwards");
 });
 
 Deno.test("-x goes to every rsync; with --bwlimit one runs at a time", async () => {
