@@ -21,9 +21,12 @@ import { parseSshCommand, requireHost, sshArgs } from "./ssh_command.ts";
 const AGAIN_FIRST_MS = 10_000;
 const AGAIN_MAX_MS = 600_000;
 
-/** What a peer may call its socket and its psync-native, as they come into a command for its shell. */
+/**
+ * What a peer may call its socket and its psync-native, as they come into a command for its shell: the path
+ * between apostrophes, where no shell makes anything of what is left. People's names have letters of all kinds.
+ */
 const SOCKET = /^psync-[0-9a-f]{32}$/;
-const NATIVE_PATH = /^\/[\w@%+=:,. /-]+$/;
+const NATIVE_PATH = /^\/[^'\\!\p{Cc}]+$/u;
 
 /** A carrier that nobody has wanted for so long ends. */
 const IDLE_MS = 60_000;

@@ -52,6 +52,14 @@ Deno.test("a carrier to another host is a command of its own there, over the sam
   assertEquals(call!.endsWith(`-- host.example exec '/opt/a b/psync-native' carry ${SOCKET}`), true, call);
 });
 
+Deno.test("a carrier finds a psync-native below a home of any name", async () => {
+  const { carrier, calls } = await make({ ...PLACE, nativePath: "/home/$Jörg/\udcff/psync-native" });
+  carrier.want();
+  await carrier.ended;
+  const [call] = await calls();
+  assertEquals(call!.endsWith(` exec '/home/$Jörg/\ufffd/psync-native' carry ${SOCKET}`), true, call);
+});
+
 Deno.test("a carrier between two of one host needs no ssh", async () => {
   const { carrier, calls } = await make(PLACE, null);
   carrier.want();
@@ -64,6 +72,7 @@ for (
     ["no place", null],
     ["a socket that is a command", { ...PLACE, socket: "psync-0; touch /tmp/x" }],
     ["a path that is a command", { ...PLACE, nativePath: "/bin/'; touch /tmp/x; '" }],
+    ["a path of two lines", { ...PLACE, nativePath: "/bin/a\ntouch /tmp/x" }],
     ["a path that is not absolute", { ...PLACE, nativePath: "psync-native" }],
   ] as const
 ) {
