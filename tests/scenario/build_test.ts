@@ -51,7 +51,7 @@ Deno.test("build takes the runtime that DENORT_BIN names: it gets the program, p
   assertEquals(await must(out, ["a", "", "--version"]), "a\n\n--version\n");
 
   const text = new TextDecoder("latin1").decode(await Deno.readFile(out));
-  assertStringIncludes(text, '"--max-semi-space-size=2"');
+  assertStringIncludes(text, '"--max-semi-space-size=8"');
   assertStringIncludes(text, `"entrypoint_key":"psync.js"`);
   assertStringIncludes(text, "function locateSelf(");
   assert(!text.includes("@psync-native@"), "psync-native has taken its place");
