@@ -77,6 +77,8 @@ interface Flight {
   readonly bits: number;
   readonly isBundled: boolean;
   readonly looks: number;
+  /** The number of the newest of them (`Look`). */
+  readonly nth: number;
 }
 
 /** The last report of a path, and how many came before it without a pause. */
@@ -108,7 +110,8 @@ export class Settle {
   readonly #busy = new Map<RelPath, Busy>();
   /** Paths that were busy until lately, oldest first. */
   readonly #ended = new Map<RelPath, { readonly busy: Busy; readonly atMs: number }>();
-  readonly #recent = new Map<RelPath, Trace>();
+  readonly #recent = new Map<RelPath, Look>();
+  #looks = 0;
   readonly #orphans = new Map<RelPath, Trace>();
 
   constructor(clock: Pick<Clock, "nowMs">) {
@@ -280,13 +283,14 @@ export class Settle {
   #fly({ path, bits, isBundled }: Due): Due {
     const other = this.#flying.get(path);
     const due = { path, bits: bits | (other?.again ?? 0), isBundled };
+    this.noteLooks([path]);
     this.#flying.set(path, {
       again: 0,
       bits: due.bits | (other?.bits ?? 0),
       isBundled: isBundled || (other?.isBundled ?? false),
       looks: (other?.looks ?? 0) + 1,
+      nth: this.#looks,
     });
-    this.noteLooks([path]);
     return due;
   }
 
@@ -295,8 +299,9 @@ export class Settle {
     const flying = this.#flying.get(path);
     if (flying !== undefined && flying.looks > 1) this.#flying.set(path, { ...flying, looks: flying.looks - 1 });
     else this.#flying.delete(path);
-    // WHY: an object that is known under this name, untouched since, was surely seen under it.
-    if (outcome === "same") this.#recent.delete(path);
+    // WHY: an object that is known under this name, untouched since, was surely seen under it. RACE: but a look of
+    // the brain that began since may still come too late for its name.
+    if (outcome === "same" && this.#recent.get(path)?.nth === flying?.nth) this.#recent.delete(path);
     const busy = this.#busy.get(path);
     if (outcome === "busy") this.#setBusy(path);
     else if (busy !== undefined) this.#endBusy(path, busy);
@@ -369,7 +374,10 @@ export class Settle {
   /** Remembers looks that were asked for, as those that a hint caused are. */
   noteLooks(paths: readonly RelPath[]): void {
     const nowMs = this.#clock.nowMs();
-    for (const path of paths) stampTrace(this.#recent, path, { atMs: nowMs }, { keepMs: RECENT_MS, max: RECENT_MAX });
+    for (const path of paths) {
+      const look = { atMs: nowMs, nth: ++this.#looks };
+      stampTrace(this.#recent, path, look, { keepMs: RECENT_MS, max: RECENT_MAX });
+    }
   }
 
   /** Remembers that a look found no parent: a rename that is still unheard of may explain it. */
@@ -418,6 +426,11 @@ export class Settle {
 /** When something was noted. */
 interface Trace {
   readonly atMs: number;
+}
+
+/** A look that began: of events, or of the brain. */
+interface Look extends Trace {
+  readonly nth: number;
 }
 
 /** So many stay longer than they must: the first of a map is found behind all that were deleted before it. */

@@ -260,6 +260,16 @@ Deno.test("Settle follows a rename no further where a look found what was known"
   assertEquals(taken(), [p("c/other")]);
 });
 
+Deno.test("Settle follows a rename where the brain began to look before its own look found what was known", () => {
+  const { settle, taken } = setUp();
+  settle.mark(p("a/f"), DIRTY.closed);
+  taken();
+  settle.noteLooks([p("a/f")]);
+  settle.finish(p("a/f"), "same");
+  settle.followMove({ from: p("a"), to: p("b") });
+  assertEquals(taken(), [p("b/f")]);
+});
+
 Deno.test("Settle has a new directory walked under its new name where a look at the old one was in flight", () => {
   const { settle } = setUp();
   settle.mark(p("a/new"), DIRTY.moved | DIRTY.dir | DIRTY.newDir);
