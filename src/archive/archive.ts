@@ -1,9 +1,10 @@
 /**
  * The archive over one SQLite file: the last state on which both replicas agreed.
  *
- * Joins the rooms below it: database.ts (the file), nodes.ts (the tree), epoch.ts (its changes that may
- * be rolled back), lists.ts (conflicts, holds, meta). Decides nothing. Keeps I4 as far as a store can: a transaction is recorded whole or not at
- * all, and a power cut leaves the archive behind the disks, never ahead of what was recorded.
+ * Joins the rooms below it: database.ts (the file), nodes.ts (the tree), sums.ts (what its directories add
+ * up to), epoch.ts (its changes that may be rolled back), lists.ts (conflicts, holds, meta). Decides nothing.
+ * Keeps I4 as far as a store can: a transaction is recorded whole or not at all, and a power cut leaves the
+ * archive behind the disks, never ahead of what was recorded.
  * Opened by the brain, one process a file at a time.
  * @module
  */
