@@ -6,6 +6,7 @@
  */
 import { REPO } from "../support/binary.ts";
 import { childrenOf, commandOf } from "../support/procfs.ts";
+import { signalIfThere } from "../support/signal.ts";
 import { TempTree } from "../support/temp_tree.ts";
 import { program } from "./build.ts";
 import { type RunOptions, type RunResult, runTwoUsers } from "./two_users.ts";
@@ -52,7 +53,7 @@ export class FaultyLink implements AsyncDisposable {
 
   /** Makes every connection that a psync has now suffer what is planned. */
   strike(brain: number): void {
-    for (const pid of this.pids(brain)) Deno.kill(pid, "SIGUSR1");
+    for (const pid of this.pids(brain)) signalIfThere(pid, "SIGUSR1");
   }
 
   /** The connections of a psync. */

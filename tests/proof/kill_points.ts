@@ -10,9 +10,10 @@
  * @module
  */
 import { REPO } from "../support/binary.ts";
-import { childrenOf, isAlive } from "../support/procfs.ts";
+import { childrenOf } from "../support/procfs.ts";
 import { binary, entriesOf } from "../support/scene.ts";
 import { systemClock } from "../../src/base/clock.ts";
+import { signalIfThere } from "../support/signal.ts";
 import { TempTree } from "../support/temp_tree.ts";
 import type { Found } from "./hostile_records.ts";
 import { KILL_SCENARIOS, type KillScenario, PRELUDE } from "./kill_scenarios.ts";
@@ -283,7 +284,7 @@ class KillWorld implements AsyncDisposable {
     let isLate = false;
     const timer = systemClock.after(RUN_MS, () => {
       isLate = true;
-      for (const pid of [child.pid, ...childrenOf(child.pid)]) if (isAlive(pid)) Deno.kill(pid, "SIGKILL");
+      for (const pid of [child.pid, ...childrenOf(child.pid)]) signalIfThere(pid, "SIGKILL");
     });
     const out = new Response(child.stdout).text();
     let err = "";

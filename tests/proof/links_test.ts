@@ -67,7 +67,7 @@ Deno.test("links that are cut, cut within a frame, stalled, deaf, mute or trickl
   const kinds: readonly LinkFault[] = ["cut", "truncate", "stall", "deaf", "mute", "trickle"];
   const results = await Promise.allSettled(kinds.map(suffer));
   const failures = results.flatMap((result, i) => {
-    return result.status === "rejected" ? [new Error(`${kinds[i]}: ${result.reason}`)] : [];
+    return result.status === "rejected" ? [new Error(`${kinds[i]}: ${Deno.inspect(result.reason)}`)] : [];
   });
   if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join("\n"));
 });

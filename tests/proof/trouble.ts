@@ -10,6 +10,7 @@
 import { systemClock } from "../../src/base/clock.ts";
 import type { Side } from "../../src/core/problem.ts";
 import { childrenOf, commandOf } from "../support/procfs.ts";
+import { signalIfThere } from "../support/signal.ts";
 import { withShortQueue } from "../support/short_queue.ts";
 import { seededRandom } from "./random.ts";
 
@@ -128,13 +129,7 @@ export class Trouble {
       const pid = this.#psync();
       const watchers = pid === null ? [] : childrenOf(pid).filter((child) => commandOf(child).at(-1) === "watch");
       const send = (name: "SIGSTOP" | "SIGCONT") => {
-        for (const watcher of watchers) {
-          try {
-            Deno.kill(watcher, name);
-          } catch {
-            // It ended in between.
-          }
-        }
+        for (const watcher of watchers) signalIfThere(watcher, name);
       };
       send("SIGSTOP");
       const isOver = await this.#isOver(this.#nextSlow(LAST_MS), signal);

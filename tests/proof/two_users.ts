@@ -13,6 +13,7 @@
 import { systemClock } from "../../src/base/clock.ts";
 import type { Side } from "../../src/core/problem.ts";
 import { childrenOf, commandOf } from "../support/procfs.ts";
+import { signalIfThere } from "../support/signal.ts";
 import { binary } from "../support/scene.ts";
 import type { Sshd } from "../support/sshd.ts";
 import { program } from "./build.ts";
@@ -311,12 +312,7 @@ class Run {
       const victims = [brain, ...childrenOf(brain), ...(this.#options.sshd?.sessionPids() ?? [])];
       const victim = Math.random() < 0.4 ? brain : victims[Math.floor(Math.random() * victims.length)]!;
       this.#note(`SIGKILL to ${victim}: ${commandOf(victim).slice(0, 3).join(" ")}`);
-      try {
-        Deno.kill(victim, "SIGKILL");
-        this.#kills++;
-      } catch {
-        // It ended in between.
-      }
+      if (signalIfThere(victim, "SIGKILL")) this.#kills++;
     }
   }
 

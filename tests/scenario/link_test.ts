@@ -9,6 +9,7 @@ import { assert, assertEquals, assertLess, assertMatch } from "@std/assert";
 import { systemClock } from "../../src/base/clock.ts";
 import { childrenOf, commandOf, isAlive } from "../support/procfs.ts";
 import type { PsyncProcess } from "../support/psync_process.ts";
+import { signalIfThere } from "../support/signal.ts";
 import { eventually, gone, Scene, type SceneOptions } from "../support/scene.ts";
 
 /** A dead or half-open link is noticed within, and a little for a busy machine. */
@@ -23,15 +24,6 @@ const SYNC_ONLY_MS = 60_000;
 /** The ssh processes of a psync: that of the frames, and that of bulk where one runs. */
 function sshPids(psync: PsyncProcess): number[] {
   return childrenOf(psync.pid).filter((pid) => /(^|\/)ssh$/.test(commandOf(pid)[0] ?? ""));
-}
-
-/** Kills a process, which may have ended by now: psync ends its other connections with the first. */
-function killNow(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }
 
 /** The number of times that psync said something. */
@@ -62,7 +54,7 @@ Deno.test("a link that is cut is told, made again, and what happened meanwhile i
   await scene.follows("left");
 
   await scene.tree.write("down", "");
-  sshPids(psync).forEach(killNow);
+  for (const pid of sshPids(psync)) signalIfThere(pid, "SIGKILL"); // psync ends its other connections with the first
   await eventually("the loss is told", () => times(psync, LOST) === 1);
   await scene.left.sh("echo edited on the left >f; rm gone; mv d d2; head -c 2000000 /dev/urandom >big");
   await scene.right.sh("echo edited on the right! >mine; mkdir new; echo n >new/n");
@@ -130,7 +122,7 @@ async function halfOpen(): Promise<void> {
     await eventually("the loss is noticed", () => times(psync, LOST) === 1, { deadlineMs: NOTICE_MS });
   } finally {
     // One that psync did not end would stay, stopped.
-    if (isAlive(ssh!)) Deno.kill(ssh!, "SIGKILL");
+    if (isAlive(ssh!)) signalIfThere(ssh!, "SIGKILL");
   }
   assert(systemClock.nowMs() - startMs > 2_000, "a short silence is no loss");
   await eventually("it is back", () => times(psync, BACK) === 1, { deadlineMs: NOTICE_MS });

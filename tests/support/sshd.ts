@@ -7,7 +7,8 @@
  * The caller owns it: `await using sshd = await startSshd()`.
  * @module
  */
-import { childrenOf, isAlive } from "./procfs.ts";
+import { childrenOf } from "./procfs.ts";
+import { signalIfThere } from "./signal.ts";
 
 /** How often another free port is tried when somebody else took the one that was found. */
 const PORT_ATTEMPTS = 5;
@@ -222,13 +223,7 @@ class Listener {
 }
 
 function killAll(pids: readonly number[]): void {
-  for (const pid of pids) {
-    try {
-      if (isAlive(pid)) Deno.kill(pid, "SIGKILL");
-    } catch {
-      // It ended in between.
-    }
-  }
+  for (const pid of pids) signalIfThere(pid, "SIGKILL");
 }
 
 /** A port that is free now; another process may take it before sshd does, hence the attempts. */

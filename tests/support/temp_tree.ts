@@ -3,10 +3,15 @@
  * names that are not UTF-8, FIFOs, hard links, moves of trees.
  * @module
  */
+import { systemClock } from "../../src/base/clock.ts";
 import { decodeBytes } from "../../src/core/path.ts";
 
 /** What a tree is made of: text for a file, `{}` for a directory, `{ link }` for a symlink. */
 export type TreeShape = { readonly [name: string]: string | TreeShape | { readonly link: string } };
+
+/** A psync that a failed test killed ends on its far side a moment later, and may write until then. */
+const LAST_WRITES_MS = 5_000;
+const POLL_MS = 20;
 
 /** A temporary directory. */
 export class TempTree implements AsyncDisposable {
@@ -71,10 +76,19 @@ export class TempTree implements AsyncDisposable {
     return decodeBytes(stdout);
   }
 
+  /** Takes it away; what a process that is just ending still makes in it is waited for. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.path, { recursive: true }).catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-    });
+    const endMs = systemClock.nowMs() + LAST_WRITES_MS;
+    for (;;) {
+      try {
+        return await Deno.remove(this.path, { recursive: true });
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return;
+        const isRefilled = error instanceof Error && error.message.includes("Directory not empty");
+        if (!isRefilled || systemClock.nowMs() > endMs) throw error;
+        await systemClock.sleep(POLL_MS);
+      }
+    }
   }
 }
 
