@@ -1,6 +1,6 @@
 // One suite for both archives, then random commands on both at once: the one in memory is the model.
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { join } from "node:path";
 import { dir, file, link, row } from "../../tests/support/entries.ts";
 import { MemoryArchive } from "../../tests/support/memory_archive.ts";

@@ -1,6 +1,6 @@
 // The sums are those of the rows, whatever was done to the archive.
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { dir, file, link, row } from "../../tests/support/entries.ts";

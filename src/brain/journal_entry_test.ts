@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { entryPath } from "../../tests/support/wire_values.ts";
 import { type JournalEntry, type JournalEvent, parseEntry, pathsOf, printEntry } from "./journal_entry.ts";
 

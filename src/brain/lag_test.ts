@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { LagMeter } from "./lag.ts";
 
 Deno.test("LagMeter knows nothing at first", () => {

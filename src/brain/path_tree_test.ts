@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { isBelow, type RelPath } from "../core/path.ts";
 import { PathTree } from "./path_tree.ts";
 

@@ -1,6 +1,6 @@
 /** Tests of the lines on the control socket: round trips, and what is refused. @module */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { ProtocolError, SafetyHaltError, SetupError } from "../base/errors.ts";
 import type { ControlAnswer, ControlRequest } from "../brain/control_requests.ts";
 import { parseRelPath } from "../core/path.ts";

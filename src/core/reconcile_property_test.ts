@@ -2,7 +2,7 @@
 // read; then many more at random. The truth is a small world, so that nothing is believed that the
 // reconciler says about itself.
 import { assert, assertEquals } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { digestOf, dir, file, laterStamp, link, newStamp, T0_NS } from "../../tests/support/entries.ts";
 import type { ArchiveRow } from "./archive.ts";
 import { type Entry, sameEntry, type Stamp } from "./entry.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { TempTree } from "../../tests/support/temp_tree.ts";
 import { UsageError } from "../base/errors.ts";
 import { compileIgnore, NO_RULES } from "./ignore.ts";

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { UsageError } from "../base/errors.ts";
 import { compileIgnore, NO_RULES } from "./ignore.ts";
 import { parseRelPath, type RelPath } from "./path.ts";

@@ -1,6 +1,7 @@
 /** Tests of the doors pipe and ssh with real processes and a real sshd. @module */
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { NO_RULES } from "../core/ignore.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { isAlive } from "../../tests/support/procfs.ts";
 import { type Sshd, type SshdOptions, startSshd } from "../../tests/support/sshd.ts";
 import { nativePath } from "../../tests/support/native_build.ts";
@@ -175,11 +176,32 @@ Deno.test("connectSsh() ends by its time limit and by its signal, with no proces
   withHost(async ({ connect, dir }) => {
     const pidFile = `${dir}/pid`;
     const sshCommand = `sh -c 'echo $$ > ${pidFile}; exec sleep 1000'`;
-    await assertRejects(() => connect({ sshCommand, connectTimeoutMs: 300 }), SetupError, "did not answer");
-    await gone(Number(await Deno.readTextFile(pidFile)));
-    const signal = AbortSignal.timeout(300);
-    await assertRejects(() => connect({ sshCommand, signal }), DOMException, "aborted");
-    await gone(Number(await Deno.readTextFile(pidFile)));
+    /** Its pid, once it runs. */
+    const started = async () => {
+      for (;;) {
+        const pid = Number(await Deno.readTextFile(pidFile).catch(() => ""));
+        if (pid !== 0) return pid;
+        await systemClock.sleep(5);
+      }
+    };
+    const clock = new FakeClock();
+    const late = connect({ sshCommand, clock, connectTimeoutMs: 300 });
+    let isOver = false;
+    const refused = assertRejects(() => late, SetupError, "did not answer").finally(() => isOver = true);
+    const first = await started();
+    while (!isOver) {
+      await clock.advance(20);
+      await systemClock.sleep(5);
+    }
+    await refused;
+    await gone(first);
+    await Deno.remove(pidFile);
+    const stop = new AbortController();
+    const stopped = assertRejects(() => connect({ sshCommand, signal: stop.signal }), DOMException, "aborted");
+    const second = await started();
+    stop.abort();
+    await stopped;
+    await gone(second);
   }));
 
 Deno.test("a custom command gets the operands HOST and COMMAND alone", () =>

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { nativePath } from "../../tests/support/native_build.ts";
+import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { isAlive } from "../../tests/support/procfs.ts";
 import { systemClock } from "../base/clock.ts";
 import { decodeBytes, encodeBytes } from "../core/path.ts";
@@ -131,8 +132,17 @@ Deno.test("runRsync() gives up a connection on which bytes trickle, and what it 
     const trickle = 'shift; "$@" | while head -c 1; do sleep 0.02; done';
     await Deno.writeTextFile(shell, `#!/bin/sh\necho $$ >${left}/pid\n${trickle}\n`, { mode: 0o755 });
     const remote = { ...run, target: { ...run.target, host: "far" }, shell };
-    const outcome = await runRsync(remote, { ...await options(), patienceMs: 1_200 });
-    assertEquals(outcome.stalledMs, 1_200);
-    assert(!isAlive(Number(await Deno.readTextFile(`${left}/pid`))));
+    const clock = new FakeClock();
+    const running = runRsync(remote, { ...await options(), clock, patienceMs: 1_200 });
+    let isOver = false;
+    void running.then(() => isOver = true);
+    const pid = async () => Number(await Deno.readTextFile(`${left}/pid`).catch(() => ""));
+    while (await pid() === 0) await systemClock.sleep(5);
+    while (!isOver) {
+      await clock.advance(20);
+      await systemClock.sleep(5);
+    }
+    assertEquals((await running).stalledMs, 1_200);
+    assert(!isAlive(await pid()));
   });
 });

@@ -1,6 +1,6 @@
 /** Tests of both ends of a connection: heartbeat, cancellation, flow of events, ends, hostile frames. @module */
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { connectedPair, settle } from "../../tests/support/pipes.ts";
 import type { Clock } from "../base/clock.ts";

@@ -1,6 +1,6 @@
 /** Tests of frames: any cut of the stream gives the same frames, and lengths are held. @module */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { beginFrame, emptyFrame, endFrame, type Frame, FRAME_MAX_BYTES, FrameCutter } from "./frame.ts";
 

@@ -1,6 +1,6 @@
 /** Tests of the messages: round trips of all of them, and what malformed frames do. @module */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
+import { fc } from "../../tests/support/properties.ts";
 import { event, listingOf, messages, treePath } from "../../tests/support/wire_values.ts";
 import { ProtocolError } from "../base/errors.ts";
 import { encodeBytes, parseRelPath } from "../core/path.ts";

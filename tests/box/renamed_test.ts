@@ -23,37 +23,30 @@ function outcome(run: Script, paths: readonly string[]): unknown[] {
   return [told, [left, right].map((tree) => paths.map((path) => tree.find(path as RelPath)?.text ?? null))];
 }
 
-const FILE = { kind: "renamed-apart", path: "f", left: "a", right: "e/b" };
-const DIR = { kind: "renamed-apart", path: "d", left: "p", right: "q" };
+/** What both sides rename, a file in it or itself, and the text of that. */
+const RENAMED = [
+  { what: "a file", path: "f", left: "a", right: "e/b", file: "", text: "f-22" },
+  { what: "a directory", path: "d", left: "p", right: "q", file: "/x", text: "x-1" },
+];
 
-for (const isDown of [false, true]) {
-  const when = isDown ? "while psync was down" : "while psync runs";
+for (const { what, path, left, right, file, text } of RENAMED) {
+  for (const isDown of [false, true]) {
+    const when = isDown ? "while psync was down" : "while psync runs";
 
-  Deno.test(`a file that both sides renamed ${when} has both names, and people are told`, async () => {
-    await Script.everywhere(async (run) => {
-      await settled(run);
-      if (isDown) await run.world.kill();
-      run.rename("left", "f", "a");
-      run.rename("right", "f", "e/b");
-      if (isDown) run.world.start();
-      await run.rest();
-      const texts = ["f-22", "f-22", null];
-      assertEquals(outcome(run, ["a", "e/b", "f"]), [[FILE], [texts, texts]]);
+    Deno.test(`${what} that both sides renamed ${when} has both names, and people are told of it alone`, async () => {
+      await Script.everywhere(async (run) => {
+        await settled(run);
+        if (isDown) await run.world.kill();
+        run.rename("left", path, left);
+        run.rename("right", path, right);
+        if (isDown) run.world.start();
+        await run.rest();
+        const texts = [text, text, null];
+        const names = [left, right, path].map((name) => `${name}${file}`);
+        assertEquals(outcome(run, names), [[{ kind: "renamed-apart", path, left, right }], [texts, texts]]);
+      });
     });
-  });
-
-  Deno.test(`a directory that both sides renamed ${when} has both names, and people are told of it alone`, async () => {
-    await Script.everywhere(async (run) => {
-      await settled(run);
-      if (isDown) await run.world.kill();
-      run.rename("left", "d", "p");
-      run.rename("right", "d", "q");
-      if (isDown) run.world.start();
-      await run.rest();
-      const texts = ["x-1", "x-1", null];
-      assertEquals(outcome(run, ["p/x", "q/x", "d/x"]), [[DIR], [texts, texts]]);
-    });
-  });
+  }
 }
 
 Deno.test("nobody is told where both sides renamed to the same name, or one side alone did", async () => {

@@ -20,6 +20,7 @@ import {
 } from "./apply_driver.ts";
 import { canInject, Injection, stopsAfter, until, withTraced } from "./apply_inject.ts";
 import type { RawOp } from "../../src/replica/native_format.ts";
+import { isLeaseBroken } from "../support/procfs.ts";
 
 const CONFLICT = `${LABEL}.conflict`;
 const ignore = !(await canInject());
@@ -181,7 +182,7 @@ Deno.test({ name: "apply lets a writer who comes before the exchange write to th
     rename: "renameat2",
     act: async (root) => {
       act(root);
-      await until(() => /BREAK/.test(Deno.readTextFileSync("/proc/locks")));
+      await until(() => isLeaseBroken(`${root}/f`));
     },
     check: async (root, driver, result) => {
       await ended();
@@ -241,7 +242,7 @@ Deno.test({ name: "apply lets a writer who comes before the removal write to the
     rename: "renameat",
     act: async (root) => {
       act(root);
-      await until(() => /BREAK/.test(Deno.readTextFileSync("/proc/locks")));
+      await until(() => isLeaseBroken(`${root}/f`));
     },
     check: async (root, _driver, result) => {
       await ended();
@@ -283,7 +284,7 @@ Deno.test({ name: "apply calls a metadata change dirty that a writer came into",
     rename: "fchmod",
     act: async (root) => {
       act(root);
-      await until(() => /BREAK/.test(Deno.readTextFileSync("/proc/locks")));
+      await until(() => isLeaseBroken(`${root}/f`));
     },
     check: async (root, driver, result) => {
       await ended();

@@ -25,6 +25,7 @@ import {
   type WatchRecord,
 } from "../../src/replica/native_format.ts";
 import { canShortenQueue, withShortQueue } from "../support/short_queue.ts";
+import { signalIfThere } from "../support/signal.ts";
 
 const NATIVE = fromFileUrl(new URL("../../native/", import.meta.url));
 const SOURCES = ["main.c", "exec.c", "notify.c", "tree.c", "table.c", "record.c", "open.c", "follow.c"];
@@ -273,7 +274,7 @@ export class WatchDriver implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.resume();
-    if (!this.#isEnded) Deno.kill(this.pid, "SIGCONT"); // a test that failed may have left it stopped
+    if (!this.#isEnded) signalIfThere(this.pid, "SIGCONT"); // a test that failed may have left it stopped
     const { code } = await this.end();
     const stderr = await this.#stderr;
     assertEquals(stderr, "");

@@ -15,6 +15,8 @@ import {
   type WatchRecord,
 } from "../../src/replica/native_format.ts";
 import { bitNames, nativePath, WatchDriver } from "./watch_driver.ts";
+import { testSeed } from "../support/seed.ts";
+import { stopProcess } from "../support/signal.ts";
 import { seeded, withRoot } from "./watch_support.ts";
 
 const ENOENT = 2;
@@ -60,7 +62,7 @@ Deno.test({
       if (driver === null) return;
       await using _ = driver;
       await driver.walk();
-      Deno.kill(driver.pid, "SIGSTOP"); // so that the queue fills for sure
+      await stopProcess(driver.pid); // so that the queue fills for sure
       for (let i = 0; i < 40; i++) await Deno.writeTextFile(`${root}/f${i}`, "1");
       await Deno.rename(`${root}/moved`, `${root}/to`);
       await Deno.remove(`${root}/removed`, { recursive: true });
@@ -257,8 +259,7 @@ async function endOf(root: string, bytes: Uint8Array, isOpened: boolean): Promis
 
 Deno.test("watch ends with status 2 for what is no request, whatever the bytes", () =>
   withRoot(async (root) => {
-    const seed = Number(Deno.env.get("PSYNC_TEST_SEED") ?? Date.now() % 1_000_000);
-    console.log(`seed ${seed}`);
+    const seed = testSeed(4_711);
     const next = seeded(seed);
     const open = (bytes: number[]) => endOf(root, Uint8Array.from(bytes), true);
     assertEquals(await open([]), 0);

@@ -6,12 +6,15 @@
  * `await using far = await FarHost.make()`.
  * @module
  */
+import { systemClock } from "../../src/base/clock.ts";
 import { REPO } from "../support/binary.ts";
-import { isAlive } from "../support/procfs.ts";
+import { signalIfThere } from "../support/signal.ts";
 import { type Sshd, startSshd } from "../support/sshd.ts";
 
 const NEAR_ADDRESS = "10.211.7.1";
 const FAR_ADDRESS = "10.211.7.2";
+/** How long an sshd may take to listen; generous, as machines are busy. */
+const LISTEN_MS = 30_000;
 
 /** Whether this machine lets us make network namespaces. */
 export async function canMakeHosts(): Promise<boolean> {
@@ -24,6 +27,23 @@ export async function canMakeHosts(): Promise<boolean> {
 async function ip(...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("ip", { args, stderr: "piped" }).output();
   if (!success) throw new Error(`Cannot run ip ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+}
+
+async function endOf(listener: Deno.ChildProcess): Promise<void> {
+  signalIfThere(listener.pid, "SIGTERM");
+  await listener.status;
+}
+
+/** Waits until somebody listens in a namespace. */
+async function untilListening(name: string): Promise<void> {
+  const endMs = systemClock.nowMs() + LISTEN_MS;
+  for (;;) {
+    const { stdout } = await new Deno.Command("ip", { args: ["netns", "exec", name, "cat", "/proc/net/tcp"] }).output();
+    // 0A: LISTEN.
+    if (/^ *\d+: \S+ \S+ 0A /m.test(new TextDecoder().decode(stdout))) return;
+    if (systemClock.nowMs() > endMs) throw new Error(`No sshd listens in ${name}`);
+    await systemClock.sleep(20);
+  }
 }
 
 /** Two network namespaces and a cable between them. */
@@ -59,6 +79,8 @@ export class FarHost implements AsyncDisposable {
     );
     const args = ["netns", "exec", far, "/usr/sbin/sshd", "-D", "-e", "-f", `${sshd.dir}/far_config`];
     const listener = new Deno.Command("ip", { args, stdin: "null", stdout: "null", stderr: "null" }).spawn();
+    stack.defer(() => endOf(listener));
+    await untilListening(far);
     stack.move();
     return new FarHost(sshd, listener);
   }
@@ -84,8 +106,7 @@ export class FarHost implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (isAlive(this.#listener.pid)) this.#listener.kill("SIGTERM");
-    await this.#listener.status;
+    await endOf(this.#listener);
     for (const end of ["near", "far"] as const) await ip("netns", "del", FarHost.#name(end));
     await this.#sshd.stop();
   }

@@ -7,8 +7,8 @@ import { systemClock } from "../../src/base/clock.ts";
 import { childrenOf, commandOf } from "../support/procfs.ts";
 import { eventually, gone, Scene, type SceneOptions } from "../support/scene.ts";
 
-/** psync ends within. */
-const END_MS = 5000;
+/** psync ends within; generous, as machines are busy. */
+const END_MS = 20_000;
 
 const DOORS: Readonly<Record<string, SceneOptions>> = { "two folders": {}, "ssh": { ssh: {} } };
 
@@ -37,7 +37,7 @@ for (const [door, options] of Object.entries(DOORS)) {
       assertLess(systemClock.nowMs() - askedMs, END_MS);
       assertEquals(code, 0, err);
       await gone(pids, END_MS);
-      assertEquals(scene.sshd?.sessionPids() ?? [], []);
+      await eventually("no session is left", () => (scene.sshd?.sessionPids() ?? []).length === 0);
       await noLocks(scene);
     });
   }
@@ -79,17 +79,30 @@ for (const [door, options] of Object.entries(DOORS)) {
   });
 }
 
+/** Ends a run over so many files; its code, or null where it was done before it could be ended. */
+async function endEarly(option: string, files: number): Promise<number | null> {
+  await using scene = await Scene.make({ ssh: {} });
+  await scene.left.sh(`seq ${files} | xargs touch`);
+  await using psync = await scene.start(option);
+  await psync.until(/^Connected: /m);
+  const pids = processesOf(scene, psync.pid);
+  try {
+    psync.signal("SIGTERM");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // it has ended
+  }
+  const { code, out } = await psync.ended;
+  await gone(pids, END_MS);
+  const isDone = option === "-s" ? /^First sync done/m.test(out) : out.split("\n").length > files;
+  return isDone ? null : code;
+}
+
 Deno.test("a signal ends -s and -n early, with the code that a shell shows", async () => {
   for (const option of ["-s", "-n"]) {
-    await using scene = await Scene.make({ ssh: {} });
-    await scene.left.sh("for i in $(seq 3000); do echo $i >$i; done");
-    await using psync = await scene.start(option);
-    await psync.until(/^Connected: /m);
-    const pids = processesOf(scene, psync.pid);
-    psync.signal("SIGTERM");
-    const { code, err } = await psync.ended;
-    assertEquals(code, 143, err);
-    await gone(pids, END_MS);
+    // On a busy machine the signal may come late: the more there is to do, the less likely.
+    let code: number | null = null;
+    for (let files = 3_000; code === null && files < 100_000; files *= 2) code = await endEarly(option, files);
+    assertEquals(code, 143, option);
   }
 });
 

@@ -14,14 +14,19 @@ export interface ProcessStat {
   readonly name: string;
 }
 
-/** What /proc says of a process; null when there is none. */
-export function statOf(pid: number): ProcessStat | null {
+/** What /proc says of a process, or of a thread (`PID/task/TID`); null when there is none. */
+export function statOf(pid: number | string): ProcessStat | null {
   try {
     const text = Deno.readTextFileSync(`/proc/${pid}/stat`);
     const open = text.indexOf("(");
     const close = text.lastIndexOf(")");
     const [state, parentPid] = text.slice(close + 2).split(" ");
-    return { pid, parentPid: Number(parentPid), state: state ?? "", name: text.slice(open + 1, close) };
+    return {
+      pid: parseInt(text),
+      parentPid: Number(parentPid),
+      state: state ?? "",
+      name: text.slice(open + 1, close),
+    };
   } catch {
     return null;
   }
@@ -52,6 +57,14 @@ export function childrenOf(pid: number): number[] {
     queue.push(...children);
   }
   return found;
+}
+
+/** Whether somebody waits for the end of a lease on a file (proc_locks(5)). */
+export function isLeaseBroken(path: string): boolean {
+  const { ino } = Deno.statSync(path);
+  return Deno.readTextFileSync("/proc/locks").split("\n").some((line) =>
+    /BREAK/.test(line) && line.includes(`:${ino} `)
+  );
 }
 
 /** The arguments of a process; empty when it is gone or a kernel thread. */

@@ -2,7 +2,7 @@
  * Arbitrary values of the Endpoint contract for property tests, hostile names included.
  * @module
  */
-import fc from "fast-check";
+import { fc } from "./properties.ts";
 import type { BasisResult, EndpointEvent, EndpointFacts, Listing, Move } from "../../src/core/endpoint.ts";
 import type { Entry, Owner, Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
