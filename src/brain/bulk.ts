@@ -9,8 +9,8 @@
  * @module
  */
 import { PsyncError } from "../base/errors.ts";
-import type { SupplyRequest } from "../core/endpoint.ts";
-import { growingStamp, type Stamp } from "../core/entry.ts";
+import type { BasisResult, SupplyRequest } from "../core/endpoint.ts";
+import { growingStamp, sameStamp, type Stamp } from "../core/entry.ts";
 import type { RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import type { Step } from "../core/reconcile.ts";
@@ -200,23 +200,25 @@ export class BulkLane {
       batch,
       wants.map((want, i) => ({ id: ids[i]!, path: want.path, expected: want.expected, incomingBytes: sizeOf(want) })),
     );
+    const linked = new Map(bases.map((basis) => [basis.id, basis]));
+    for (const [i, want] of wants.entries()) this.#noteBasis(want, linked.get(ids[i]!), stampIn(want.expected));
     const bytes = wants.reduce((sum, want) => sum + sizeOf(want), 0);
     const onStart = (moved: () => number) => void this.#moving.set(batch, () => Math.min(bytes, moved()));
     const outcome = await this.#run(batch, { from, patienceMs: this.#patienceMs(wants), onStart });
     this.#noteStall(wants, outcome);
     const { stable } = await source.release(batch);
     const sound = new Set(stable.filter((id) => supplied.has(id)));
-    const linked = new Map(bases.map((basis) => [basis.id, basis.stamp]));
     this.#moving.delete(batch);
     const arrived = wants.map((want, i) => {
       const id = ids[i]!;
-      return { want, id, isSound: sound.has(id), basis: linked.get(id) ?? null };
+      return { want, id, isSound: sound.has(id), basis: linked.get(id)?.stamp ?? null };
     });
     const refused = await this.#commit(batch, arrived, outcome);
     const { stamps } = await target.release(batch);
-    for (const { id, stamp } of stamps) this.#renewStamp(wants[ids.indexOf(id)], stamp);
+    const freed = new Map(stamps.map((basis) => [basis.id, basis]));
+    for (const { want, id, basis } of arrived) if (refused.has(want)) this.#noteBasis(want, freed.get(id), basis);
     // WHY not before: until its basis link is gone and recorded, an untouched file looks edited.
-    for (const answer of refused) answer();
+    for (const answer of refused.values()) answer();
   }
 
   /** A file that is changed whenever we come may have grown since it was read. */
@@ -239,14 +241,15 @@ export class BulkLane {
     }
   }
 
-  /** Commits what arrived whole; returns the answers of everything else, which is looked at again. */
+  /** Commits what arrived whole; returns the answers of everything else: it stays as it was, and is looked at again. */
   async #commit(
     batch: string,
     arrived: readonly Arrived[],
     outcome: RsyncOutcome,
-  ): Promise<(() => void)[]> {
-    const refused: (() => void)[] = [];
-    const refuse = (want: BulkWant, result: TransitionResult) => void refused.push(() => this.#answer(want, result));
+  ): Promise<ReadonlyMap<BulkWant, () => void>> {
+    const refused = new Map<BulkWant, () => void>();
+    const refuse = (want: BulkWant, result: TransitionResult) =>
+      void refused.set(want, () => this.#answer(want, result));
     const lane = this.#context.lanes[otherSide(arrived[0]!.want.from)];
     const settled = arrived.map(({ want, id, isSound, basis }) => {
       if (!isSound) return refuse(want, { kind: "stale", kept: null, ended: 0 });
@@ -280,15 +283,18 @@ export class BulkLane {
     this.#context.archive.transact(() => want.done(result));
   }
 
-  /** A basis link changed the ctime of a file that stayed: its record follows. */
-  #renewStamp(want: BulkWant | undefined, stamp: Stamp | null): void {
-    if (want === undefined || stamp === null) return;
+  /**
+   * A basis link, and its end, change the ctime of a file that stays: what was seen before is no evidence
+   * any more (I13), and a record that is of the file as it was `before` follows (I14).
+   */
+  #noteBasis(want: BulkWant, basis: BasisResult | undefined, before: Stamp | null): void {
+    if (basis === undefined) return;
+    const { stamp, ended } = basis;
     const side = otherSide(want.from);
-    const { archive } = this.#context;
+    const { archive, evidence } = this.#context;
+    evidence[side].note(want.path, ended);
     const row = archive.get(want.path);
-    const old = row?.[side];
-    if (row === null || old === undefined || old.inode !== stamp.inode || old.birthNs !== stamp.birthNs) return;
-    if (old.mtimeNs !== stamp.mtimeNs || old.sizeBytes !== stamp.sizeBytes) return;
+    if (stamp === null || before === null || row === null || !sameStamp("file", row[side], before)) return;
     archive.transact(() => archive.put(want.path, { ...row, [side]: stamp }));
   }
 }
@@ -299,6 +305,10 @@ function stampOf(want: BulkWant): Stamp {
     throw new PsyncError("protocol", `Cannot transfer a file that nobody saw: found ${seen?.kind}`);
   }
   return seen.stamp;
+}
+
+function stampIn(expected: Expected): Stamp | null {
+  return expected.kind === "file" ? expected.stamp : null;
 }
 
 function sizeOf(want: BulkWant): number {

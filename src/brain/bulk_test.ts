@@ -1,10 +1,12 @@
 /** Tests of the lane of large files: what does not fit waits and says so, the rest goes. @module */
 import { assertEquals } from "@std/assert";
 import { at, news, pairParts, present } from "../../tests/support/brain.ts";
-import { file } from "../../tests/support/entries.ts";
+import { file, row } from "../../tests/support/entries.ts";
 import { settle } from "../../tests/support/pipes.ts";
 import type { SupplyRequest } from "../core/endpoint.ts";
+import type { Stamp } from "../core/entry.ts";
 import { BulkLane, type BulkWant, type RunRsync } from "./bulk.ts";
+import { transferIds } from "./transfer_ids.ts";
 
 const MB = 1_000_000;
 
@@ -28,7 +30,7 @@ function make(freeBytes: number, run: RunRsync = () => Promise.resolve({ exitCod
     sent.push(supplied.get(batch)!.map(({ path }) => path));
     return run(batch, options);
   });
-  const want = (path: string) => {
+  const want = (path: string, expected: BulkWant["expected"] = { kind: "absent" }) => {
     const entry = { ...file("a"), sizeBytes: 100 * MB };
     const step = { kind: "put", from: "left", entry, disposal: "drop" } as unknown as BulkWant["step"];
     lane.want({
@@ -36,7 +38,7 @@ function make(freeBytes: number, run: RunRsync = () => Promise.resolve({ exitCod
       from: "left",
       news: news(path, { left: present(path, entry) }),
       step,
-      expected: { kind: "absent" },
+      expected,
       done: (result) =>
         done.push(`${path} ${result.kind === "failed" ? `${result.reason}: ${result.detail}` : result.kind}`),
     });
@@ -102,4 +104,40 @@ Deno.test("BulkLane commits what arrived whole before a transfer was cut off, an
   want("b");
   await rest();
   assertEquals(done, ["a done", "b io: rsync exit 12: rsync: broken pipe"]);
+});
+
+/** A file that the right holds as `row` says, of which an edit on the left does not arrive whole. */
+async function linkedInVain(shown: (stamp: Stamp) => Stamp) {
+  const known = row(file("b", { isRead: false }));
+  const linked = { ...known.right, ctimeNs: known.right.ctimeNs + 5n };
+  const freed = { ...linked, ctimeNs: linked.ctimeNs + 5n };
+  const parts = make(250 * MB);
+  const { archive, context, left, right, want } = parts;
+  archive.transact(() => archive.put(at("a"), known));
+  const during: { row: Stamp; isEvidence: boolean }[] = [];
+  right.prepare = (_, requests) => Promise.resolve(requests.map(({ id }) => ({ id, stamp: linked, ended: 20 })));
+  right.release = () => {
+    const isEvidence = context.evidence.right.holds({ ...present("a", known.entry), began: 19 });
+    during.push({ row: archive.get(at("a"))!.right, isEvidence });
+    return Promise.resolve({ stable: [], stamps: [{ id: transferIds([at("a")])[0]!, stamp: freed, ended: 30 }] });
+  };
+  left.release = () => Promise.resolve({ stable: [], stamps: [] });
+  want("a", { kind: "file", stamp: shown(known.right) });
+  await rest();
+  assertEquals(parts.done, ["a stale"]);
+  return { during, known, linked, freed, archive, context };
+}
+
+Deno.test("BulkLane takes no look for evidence that began before a basis link was made, or was gone (I13)", async () => {
+  const { during, known, linked, freed, archive, context } = await linkedInVain((stamp) => stamp);
+  assertEquals(during, [{ row: linked, isEvidence: false }]);
+  assertEquals(archive.get(at("a")), { ...known, right: freed });
+  const holds = (began: number) => context.evidence.right.holds({ ...present("a", known.entry), began });
+  assertEquals([holds(29), holds(30)], [false, true]);
+});
+
+Deno.test("BulkLane leaves the record of a file that its user changed before it was linked as it is (I14)", async () => {
+  const { during, known, archive } = await linkedInVain((stamp) => ({ ...stamp, ctimeNs: stamp.ctimeNs + 1n }));
+  assertEquals(during.map((each) => each.row), [known.right]);
+  assertEquals(archive.get(at("a")), known);
 });

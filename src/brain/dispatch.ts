@@ -28,7 +28,7 @@ import { displaceDirectory } from "./displace.ts";
 import { isNeeded, reviveParents } from "./revive.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS, isLasting } from "./retry.ts";
 import { expectedAt, taskConflict, transitionOf } from "./step_transition.ts";
-import { isAsArchived } from "./view.ts";
+import { outlives } from "./view.ts";
 import { blockedProblem, hasRecordedParent, lookAtParent, Task } from "./task.ts";
 
 const SIDES = ["left", "right"] as const;
@@ -175,7 +175,7 @@ export class Dispatcher {
   }
 
   /**
-   * Something present below a directory that the archive does not show as it is. What was seen on a
+   * Something below a directory that lives though its directory is gone on the other side. What was seen on a
    * side before the directory itself was seen to be gone there lives no more.
    */
   #hasLifeBelow(top: News): boolean {
@@ -189,9 +189,8 @@ export class Dispatcher {
       const row = this.#context.archive.get(news.path);
       return SIDES.some((side) => {
         const sighting = news[side];
-        if (sighting?.observation.kind !== "present" || isRefuted(side, sighting)) return false;
-        if (!this.#context.evidence[side].holds(sighting.observation)) return false;
-        return row === null || !isAsArchived(row, side, sighting);
+        if (sighting === null || isRefuted(side, sighting)) return false;
+        return this.#context.evidence[side].holds(sighting.observation) && outlives(row, side, sighting);
       });
     };
     for (const news of this.#context.board.below(dir)) if (isAlive(news)) return true;

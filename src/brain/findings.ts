@@ -6,7 +6,7 @@
  */
 import type { Archive } from "../core/archive.ts";
 import type { Adopted, Findings } from "../core/endpoint.ts";
-import { sameStamp } from "../core/entry.ts";
+import { sameObject, type Stamp } from "../core/entry.ts";
 import { parseRelPath, type RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { PairContext } from "./context.ts";
@@ -25,11 +25,17 @@ export function recordRenewed(archive: Archive, side: Side, { renewed }: Adopted
   archive.transact(() => {
     for (const { path, before, now } of renewed) {
       const row = archive.get(path);
-      if (row?.entry.kind === "file" && sameStamp("file", row[side], before)) {
+      if (row?.entry.kind === "file" && isBetween(row[side], before, now)) {
         archive.put(path, { ...row, [side]: now });
       }
     }
   });
+}
+
+/** Whether a record is of the file as it was, or as a link of ours had left it already. */
+function isBetween(recorded: Stamp, before: Stamp, now: Stamp): boolean {
+  return sameObject(recorded, before) && recorded.sizeBytes === before.sizeBytes &&
+    recorded.mtimeNs === before.mtimeNs && recorded.ctimeNs >= before.ctimeNs && recorded.ctimeNs <= now.ctimeNs;
 }
 
 /** The path for which something was kept: it lies below one directory of the trash. */

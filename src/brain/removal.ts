@@ -17,6 +17,7 @@ import type { PairContext } from "./context.ts";
 import type { Cause } from "./report.ts";
 import { BUSY_LIMIT_MS, FAILED_LIMIT_MS } from "./retry.ts";
 import { lookAgain } from "./task.ts";
+import { outlives } from "./view.ts";
 
 /** How many rows one chunk has. */
 const CHUNK = 512;
@@ -81,15 +82,17 @@ function nextChunk(context: PairContext, removal: TreeRemoval, rows: Iterator<It
   while (chunk.length < CHUNK) {
     const next = rows.next();
     if (next.done === true) break;
-    if (!isAlive(context, removal.side, next.value.path)) chunk.push(next.value);
+    if (!isAlive(context, removal.side, next.value)) chunk.push(next.value);
   }
   return chunk;
 }
 
-/** Whether something new is known to stand at a path. */
-function isAlive(context: PairContext, side: Side, path: RelPath): boolean {
-  const seen = context.board.peek(path)?.[side]?.observation;
-  return seen !== undefined && seen.kind !== "absent" && seen.kind !== "orphan" && context.evidence[side].holds(seen);
+/** Whether something new is known to stand at a path, or something of which nothing can be said yet. */
+function isAlive(context: PairContext, side: Side, { path, row }: Item): boolean {
+  const sighting = context.board.peek(path)?.[side] ?? null;
+  if (sighting === null || !context.evidence[side].holds(sighting.observation)) return false;
+  const { kind } = sighting.observation;
+  return kind === "busy" || kind === "blocked" || outlives(row, side, sighting);
 }
 
 async function removeChunk(

@@ -7,10 +7,10 @@
  */
 import type { ArchiveRow } from "../core/archive.ts";
 import { type ChangeTime, laterOf } from "../core/conflict.ts";
-import { sameMetadata, sameStamp } from "../core/entry.ts";
+import { sameMetadata, sameObject, sameStamp } from "../core/entry.ts";
 import type { PresentObservation } from "../core/observation.ts";
-import type { Side } from "../core/problem.ts";
-import type { Later, View } from "../core/reconcile.ts";
+import { otherSide, type Side } from "../core/problem.ts";
+import { type Later, reconcile, type View } from "../core/reconcile.ts";
 import type { Sighting } from "./news.ts";
 
 /** What a side shows; no sighting: as the archive says. */
@@ -46,6 +46,20 @@ export function isAsArchived(row: ArchiveRow, side: Side, sighting: Sighting): b
   return seen.kind === "present" && seen.entry.kind === row.entry.kind &&
     sameStamp(row.entry.kind, row[side], seen.stamp) &&
     (row.entry.kind !== "dir" || sameMetadata(row.entry, seen.entry));
+}
+
+/**
+ * Whether what a side shows below a directory that the other side removed is to live: that alone brings
+ * the directory back. What would only be looked at more closely lives until then.
+ */
+export function outlives(row: ArchiveRow | null, side: Side, sighting: Sighting): boolean {
+  const seen = sighting.observation;
+  if (seen.kind !== "present") return false;
+  // A directory that was made anew: what the archive knows of the old one says nothing of it.
+  if (row?.entry.kind === "dir" && seen.entry.kind === "dir" && !sameObject(row[side], seen.stamp)) return true;
+  const views = { [side]: viewOf(row, side, sighting), [otherSide(side)]: { kind: "absent" } } as Record<Side, View>;
+  const decision = reconcile({ base: row, left: views.left, right: views.right, later: side });
+  return decision.kind !== "change" || decision.entry !== null;
 }
 
 /** Which side changed later; `rightOffsetNs` is what makes the right's times the left's. */

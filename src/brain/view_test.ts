@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { absent, at, present, sighting } from "../../tests/support/brain.ts";
 import { dir, file, laterStamp, link, row, T0_NS } from "../../tests/support/entries.ts";
 import type { Observation } from "../core/observation.ts";
-import { isAsArchived, laterSide, viewOf } from "./view.ts";
+import { isAsArchived, laterSide, outlives, viewOf } from "./view.ts";
 
 const A = row(file("a"));
 
@@ -36,6 +36,26 @@ Deno.test("isAsArchived() looks at a directory's inode, mode and owner, and not 
   assertEquals(isAsArchived(d, "left", sighting(present("d", dir(), { stamp: d.right }))), false);
   assertEquals(isAsArchived(d, "left", sighting(present("d", link("x"), { stamp: d.left }))), false);
   assertEquals(isAsArchived(d, "left", sighting(absent("d"))), false);
+});
+
+Deno.test("outlives() tells what brings back the directory that the other side removed", () => {
+  const unread = row(file("a", { isRead: false }));
+  const d = row(dir());
+  const touched = (one: typeof A) => laterStamp(one.left, one.entry);
+  const cases: [string, typeof A | null, Observation, boolean][] = [
+    ["new", null, present("p", file("a")), true],
+    ["edited", A, present("p", file("b")), true],
+    ["as archived", A, present("p", A.entry, { stamp: A.left }), false],
+    ["touched, with the same content", A, present("p", A.entry, { stamp: touched(A) }), false],
+    ["touched, with another mode", A, present("p", file("a", { mode: 0o600 }), { stamp: touched(A) }), false],
+    ["touched, with a content that nobody knows", unread, present("p", unread.entry, { stamp: touched(unread) }), true],
+    ["a directory as archived", d, present("p", dir(), { stamp: touched(d) }), false],
+    ["a directory with another mode", d, present("p", dir({ mode: 0o700 }), { stamp: touched(d) }), false],
+    ["another directory", d, present("p", dir()), true],
+    ["gone as well", A, absent("p"), false],
+    ["busy", A, { kind: "busy", path: at("p"), began: 1 }, false],
+  ];
+  for (const [name, base, seen, lives] of cases) assertEquals(outlives(base, "left", sighting(seen)), lives, name);
 });
 
 Deno.test("laterSide() goes by the order of live events, else by the corrected mtime", () => {

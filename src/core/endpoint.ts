@@ -189,6 +189,8 @@ export interface BasisResult {
   readonly id: number;
   /** The live file's stamp after the link, to be recorded and expected from now on; null: no basis. */
   readonly stamp: Stamp | null;
+  /** The endpoint's counter after it (I13): an older look may show the ctime from before it. */
+  readonly ended: number;
 }
 
 /** The options of `look`. */

@@ -468,7 +468,7 @@ function pathsOf(transition: Transition): RelPath[] {
 }
 
 function openBatches(
-  { root, applier, reporter, counter }: {
+  { reporter, ...parts }: {
     readonly root: string;
     readonly applier: Applier;
     readonly reporter: Reporter;
@@ -476,11 +476,10 @@ function openBatches(
   },
 ): Batches {
   return new Batches({
-    root,
-    applier,
+    ...parts,
     hold: (paths) => reporter.hold(paths),
     release: (paths) => reporter.release(paths),
-    remember: (path, stat) => reporter.rememberOwn(path, stat, counter.end()),
+    remember: (path, stat, ended) => reporter.rememberOwn(path, stat, ended),
   });
 }
 

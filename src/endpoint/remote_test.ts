@@ -63,8 +63,12 @@ Deno.test("every method goes through, with its arguments and its answer", async 
     kind: "supplied",
     diskBytes: 0,
   }]);
-  assertEquals(await remote.prepare("b1", [{ id: 8, path, expected, incomingBytes: 9 }]), [{ id: 8, stamp: null }]);
-  assertEquals(await remote.release("b1"), { stable: [1, 2], stamps: [{ id: 3, stamp: null }] });
+  assertEquals(await remote.prepare("b1", [{ id: 8, path, expected, incomingBytes: 9 }]), [{
+    id: 8,
+    stamp: null,
+    ended: 4,
+  }]);
+  assertEquals(await remote.release("b1"), { stable: [1, 2], stamps: [{ id: 3, stamp: null, ended: 5 }] });
   assertEquals(await remote.adopt(marks), { kept: ["2.conflict/found/x"], renewed: [] });
   assertEquals(await remote.sync({ contents: true, age: "a" }), { kept: ["1.conflict/late"] });
   await remote.releaseLock();

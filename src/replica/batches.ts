@@ -11,6 +11,7 @@ import type { BasisRequest, BasisResult, SupplyRequest, SupplyResult } from "../
 import { isGrowing } from "../core/entry.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Applier } from "./applier.ts";
+import type { Counter } from "./counter.ts";
 import { statOfStamp } from "./committer.ts";
 import { KIND, NO_STAT, type RawResult, type RawStat, STATUS } from "./native_format.ts";
 import { stampOf } from "./observe.ts";
@@ -23,10 +24,11 @@ export interface BatchesParts {
   /** The canonical path of the root. */
   readonly root: string;
   readonly applier: Applier;
+  readonly counter: Counter;
   readonly hold: (paths: readonly RelPath[]) => void;
   readonly release: (paths: readonly RelPath[]) => void;
-  /** Remembers a stamp that psync itself made. */
-  readonly remember: (path: RelPath, stat: RawStat) => void;
+  /** Remembers a stamp that psync itself made, and the counter after that. */
+  readonly remember: (path: RelPath, stat: RawStat, ended: number) => void;
 }
 
 interface Batch {
@@ -71,7 +73,8 @@ export class Batches {
     this.#remember(batch, { kind: "prepare", paths });
     return await this.#whileHeld([...paths.values()], async () => {
       const results = byId(await this.#parts.applier.prepare({ batch, files }));
-      return requests.map(({ id }) => this.#basisResult({ id, paths, raw: results.get(id) }));
+      const ended = this.#parts.counter.end();
+      return requests.map(({ id }) => this.#basisResult({ id, paths, ended, raw: results.get(id) }));
     });
   }
 
@@ -90,7 +93,8 @@ export class Batches {
     return await this.#whileHeld([...paths.values()], async () => {
       const results = await this.#parts.applier.release(batch);
       guard(results);
-      return { stable: [], stamps: results.map((raw) => this.#basisResult({ id: raw.id, paths, raw })) };
+      const ended = this.#parts.counter.end();
+      return { stable: [], stamps: results.map((raw) => this.#basisResult({ id: raw.id, paths, ended, raw })) };
     });
   }
 
@@ -111,12 +115,17 @@ export class Batches {
   }
 
   #basisResult(
-    { id, paths, raw }: { id: number; paths: ReadonlyMap<number, RelPath>; raw: RawResult | undefined },
+    { id, paths, ended, raw }: {
+      id: number;
+      paths: ReadonlyMap<number, RelPath>;
+      ended: number;
+      raw: RawResult | undefined;
+    },
   ): BasisResult {
     const stat = raw?.status === STATUS.done ? raw.stat : null;
     const path = paths.get(id);
-    if (path !== undefined && stat !== null) this.#parts.remember(path, stat);
-    return { id, stamp: stat === null ? null : stampOf(stat) };
+    if (path !== undefined && stat !== null) this.#parts.remember(path, stat, ended);
+    return { id, stamp: stat === null ? null : stampOf(stat), ended };
   }
 
   async #whileHeld<T>(paths: readonly RelPath[], work: () => Promise<T>): Promise<T> {

@@ -33,7 +33,7 @@ export const basisRequest: Codec<BasisRequest> = struct<BasisRequest>({
 });
 
 /** What became of a basis. */
-export const basisResult: Codec<BasisResult> = struct<BasisResult>({ id: u32, stamp: stampOrNone });
+export const basisResult: Codec<BasisResult> = struct<BasisResult>({ id: u32, stamp: stampOrNone, ended: varint });
 
 /** The ids of the files that were still what was opened. */
 export const stableIds: Codec<readonly number[]> = list(u32, BATCH_FILES_MAX);

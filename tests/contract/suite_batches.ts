@@ -167,16 +167,22 @@ function prepareSuite(test: RegisterTest): void {
     assertEquals(world.log.of(p("f")), []);
   });
 
-  test("release tells the new stamp of a basis that is still live", async (open) => {
+  test("release tells the new stamp of a basis that is still live, and which looks are older", async (open) => {
     await using world = await World.open(open, { shape: { f: "content" } });
-    await world.endpoint.prepare("batch", [{
+    const { began: before } = await world.present(p("f"));
+    const [prepared] = await world.endpoint.prepare("batch", [{
       id: 7,
       path: p("f"),
       expected: await world.expected(p("f")),
       incomingBytes: 1,
     }]);
+    const { began: between } = await world.present(p("f"));
     const { stamps } = await world.endpoint.release("batch");
-    assertEquals(stamps, [{ id: 7, stamp: (await world.present(p("f"))).stamp }]);
+    const { stamp, began: after } = await world.present(p("f"));
+    const times = [before, prepared!.ended, between, stamps[0]!.ended, after];
+    assertEquals(times, times.toSorted((a, b) => a - b));
+    assertEquals(new Set(times).size, times.length, "none at the same count");
+    assertEquals(stamps, [{ id: 7, stamp, ended: stamps[0]!.ended }]);
     await world.done(putFile(p("f"), "new", { expected: { kind: "file", stamp: stamps[0]!.stamp! } }));
   });
 

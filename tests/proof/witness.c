@@ -9,6 +9,8 @@
  * And it says when a token appears at a path, and when it was not there in two rounds in a row (a
  * name may be passed by while it is renamed):
  *     + MS TOKEN PATH          - MS TOKEN PATH
+ * A file that its user renames while he has it open for writing cannot be read under its new name: it
+ * is taken to hold there what it held, as long as that lasts.
  * MS is the monotonic clock: of a "+" when the round began, of a "-" when the first round that missed it began.
  */
 #include <dirent.h>
@@ -38,6 +40,7 @@ struct seen {
   long missed_ms;  /* when the first one began that did not; 0: none */
   ino_t inode;     /* the file that held it, when it was last read */
   struct timespec ctime;
+  struct statx_timestamp birth;
 };
 
 static struct seen *seen;
@@ -65,6 +68,7 @@ static void say(const char *sign, long ms, const struct seen *one) {
 struct reading {
   const char *path;
   const struct stat *st;
+  struct statx_timestamp birth;
 };
 
 static void found(void *context, const char *token) {
@@ -76,12 +80,17 @@ static void found(void *context, const char *token) {
     seen[i].missed_ms = 0;
     seen[i].inode = reading->st->st_ino;
     seen[i].ctime = reading->st->st_ctim;
+    seen[i].birth = reading->birth;
     return;
   }
   seen = realloc(seen, (seen_count + 1) * sizeof *seen);
   if (!seen) err(1, "realloc");
   struct seen *one = &seen[seen_count++];
-  *one = (struct seen){.path = strdup(path), .round = round_now, .inode = reading->st->st_ino, .ctime = reading->st->st_ctim};
+  *one = (struct seen){.path = strdup(path),
+                       .round = round_now,
+                       .inode = reading->st->st_ino,
+                       .ctime = reading->st->st_ctim,
+                       .birth = reading->birth};
   memcpy(one->token, token, TOKEN_SIZE);
   say("+", round_ms, one);
 }
@@ -111,6 +120,18 @@ static bool keep(const char *path, const struct stat *st) {
   return kept;
 }
 
+/* Under a name that is new to us: what the same file held under another one. */
+static void keep_renamed(const struct reading *reading) {
+  for (size_t i = seen_count; i-- > 0;) { /* `found` adds at the end */
+    const struct statx_timestamp *birth = &seen[i].birth;
+    bool is_same = seen[i].inode == reading->st->st_ino && birth->tv_sec == reading->birth.tv_sec &&
+                   birth->tv_nsec == reading->birth.tv_nsec;
+    char token[TOKEN_SIZE];
+    memcpy(token, seen[i].token, TOKEN_SIZE);
+    if (is_same && strcmp(seen[i].path, reading->path)) found((void *)reading, token);
+  }
+}
+
 static void say_torn(const char *path, const struct stat *st) {
   struct timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
@@ -126,13 +147,15 @@ static void say_torn(const char *path, const struct stat *st) {
 static void look_at_file(int dir, const char *name, const char *path) {
   int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOATIME);
   struct stat st;
+  struct statx more;
   if (fd < 0 || fstat(fd, &st) < 0) return;
-  struct reading reading = {path, &st};
+  struct reading reading = {.path = path, .st = &st};
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &more) == 0) reading.birth = more.stx_btime;
   /* Refused while anybody has it open for writing: his file may be half. */
   if (keep(path, &st)) {
     /* as it was in the last round */
   } else if (fcntl(fd, F_SETLEASE, F_RDLCK) < 0) {
-    keep(path, NULL);
+    if (!keep(path, NULL)) keep_renamed(&reading);
   } else {
     int whole = content_check_file(fd, found, &reading);
     if (whole == 0 && fcntl(fd, F_GETLEASE) == F_RDLCK) {

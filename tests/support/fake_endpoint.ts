@@ -142,12 +142,12 @@ export class FakeEndpoint implements Endpoint {
 
   prepare: Endpoint["prepare"] = (batch, requests) => {
     this.#note("prepare", { batch, requests });
-    return Promise.resolve(requests.map(({ id }) => ({ id, stamp: null })));
+    return Promise.resolve(requests.map(({ id }) => ({ id, stamp: null, ended: ++this.#counter })));
   };
 
   release: Endpoint["release"] = (batch) => {
     this.#note("release", batch);
-    return Promise.resolve({ stable: [1, 2], stamps: [{ id: 3, stamp: null }] });
+    return Promise.resolve({ stable: [1, 2], stamps: [{ id: 3, stamp: null, ended: ++this.#counter }] });
   };
 
   adopt: Endpoint["adopt"] = (marks) => {

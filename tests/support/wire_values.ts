@@ -285,12 +285,15 @@ export const messages = {
     },
     reply: {
       head: fc.constant(null),
-      items: fc.array(fc.record({ id, stamp: maybeStamp }) as fc.Arbitrary<BasisResult>),
+      items: fc.array(fc.record({ id, stamp: maybeStamp, ended: counter }) as fc.Arbitrary<BasisResult>),
     },
   },
   release: {
     request: { head: fc.record({ batch }), items: fc.constant([]) },
-    reply: { head: fc.record({ stable: fc.array(id) }), items: fc.array(fc.record({ id, stamp: maybeStamp })) },
+    reply: {
+      head: fc.record({ stable: fc.array(id) }),
+      items: fc.array(fc.record({ id, stamp: maybeStamp, ended: counter })),
+    },
   },
   adopt: {
     request: {
