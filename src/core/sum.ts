@@ -11,7 +11,7 @@
  * @module
  */
 import type { Entry, Stamp } from "./entry.ts";
-import { encodeBytes, type Name } from "./path.ts";
+import { encodeBytes, type Name, writePlain } from "./path.ts";
 
 /** How many hex digits a key or a sum has. */
 export const SUM_DIGITS = 32;
@@ -127,6 +127,10 @@ export class SumHash {
 
   /** Writes a name; what is behind it in its last word is 0. Returns how many bytes it has. */
   #setName(name: Name, at: number): number {
+    if (writePlain(name, this.#bytes, at)) {
+      this.#bytes.fill(0, at + name.length, ((at + name.length) | 7) + 1);
+      return name.length;
+    }
     const encoded = encodeBytes(name);
     this.#words64[(at + encoded.length) >> 3] = 0n;
     this.#bytes.set(encoded, at);

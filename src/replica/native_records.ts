@@ -9,7 +9,7 @@
  */
 import { joinBytes } from "../base/bytes.ts";
 import { ProtocolError } from "../base/errors.ts";
-import { decodeBytes, encodeBytes, type Name, parseName, parseRelPath, type RelPath } from "../core/path.ts";
+import { decodeBytes, encodeBytes, type Name, parseName, parseRelPath, type RelPath, writePlain } from "../core/path.ts";
 
 /** The version of native/format.h that this code speaks. */
 export const FORMAT_VERSION = 5;
@@ -164,6 +164,12 @@ export class RecordWriter {
 
   /** A string as `bytes16`, in the bytes that core/path.ts made it from. */
   text16(text: string): this {
+    const start = this.#reserve(2 + text.length);
+    if (writePlain(text, this.#bytes, start + 2)) {
+      this.#view.setUint16(start, text.length, true);
+      return this;
+    }
+    this.#at = start;
     const bytes = encodeBytes(text);
     if (bytes.length > 0xffff) throw new ProtocolError("Cannot write record: a string is longer than 65535 bytes");
     return this.u16(bytes.length).raw(bytes);

@@ -6,7 +6,7 @@
  * @module
  */
 import { ProtocolError } from "../base/errors.ts";
-import { encodeBytes, type RelPath, ROOT } from "../core/path.ts";
+import { encodeBytes, type RelPath, ROOT, writePlain } from "../core/path.ts";
 
 const utf8 = new TextEncoder();
 
@@ -104,6 +104,9 @@ export class Writer {
 
   /** Writes a length and the bytes that stand for `value` (core/path.ts, `encodeBytes`). */
   text(value: string): void {
+    const start = this.#reserve(4 + value.length);
+    if (writePlain(value, this.#bytes, start + 4)) return this.#view.setUint32(start, value.length, true);
+    this.#at = start;
     if (!value.isWellFormed()) {
       const bytes = encodeBytes(value);
       this.u32(bytes.length);
