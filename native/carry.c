@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "exec.h"
@@ -18,6 +20,7 @@
 #define STATUS_USAGE 2
 #define STATUS_ALONE 3
 #define PIPE_BYTES (1 << 20)
+#define LINES_SIZE 16384 /* a name and a line for the command */
 
 static int fail(const char *action, int status) {
   fprintf(stderr, "psync-native: Cannot %s: %s\n", action, strerror(errno));
@@ -95,6 +98,62 @@ static int carry_command(int apply, int count, char **hex) {
   return exec_main(count, hex);
 }
 
+/* Reads two lines. Returns how long they are, or -1 where they do not come, or the command has ended before. */
+static ssize_t read_lines(int command, char *lines, size_t size) {
+  size_t len = 0;
+  unsigned count = 0;
+  while (count < 2 && len < size) {
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = command}};
+    if (poll(fds, 2, -1) < 0 && errno != EINTR) return -1;
+    if (fds[1].revents & (POLLHUP | POLLERR)) break;
+    if (!fds[0].revents) continue;
+    ssize_t n = read(STDIN_FILENO, lines + len, size - len);
+    if (n <= 0) break;
+    for (ssize_t i = 0; i < n; i++) count += lines[len + (size_t)i] == '\n';
+    len += (size_t)n;
+  }
+  errno = ECANCELED;
+  return count == 2 ? (ssize_t)len : -1;
+}
+
+/* The ends of a command that runs already. Its first line is short: a pipe takes it at once. */
+static int hand_over_later(int in, int out) {
+  char lines[LINES_SIZE];
+  ssize_t len = read_lines(in, lines, sizeof lines);
+  if (len < 0) return fail("hear who wants a stream", STATUS_ALONE);
+  char *rest = memchr(lines, '\n', (size_t)len);
+  *rest++ = 0;
+  size_t size = (size_t)(lines + len - rest);
+  int apply = find_apply(lines);
+  if (apply < 0) return fail("find the apply that wants a stream", STATUS_ALONE);
+  if (write(out, rest, size) != (ssize_t)size || hand_over(apply, in, out, false) < 0)
+    return fail("hand over a stream", STATUS_ALONE);
+  close(apply);
+  return 0;
+}
+
+static int carry_ahead(int count, char **hex) {
+  int down[2], up[2], status = 0;
+  if (pipe2(down, O_CLOEXEC) < 0 || pipe2(up, O_CLOEXEC) < 0) return fail("make a pipe", STATUS_ALONE);
+  fcntl(down[0], F_SETPIPE_SZ, PIPE_BYTES); /* may be refused: it is then slower */
+  fcntl(up[0], F_SETPIPE_SZ, PIPE_BYTES);
+  pid_t command = fork();
+  if (command < 0) return fail("start a command", STATUS_ALONE);
+  if (command == 0) {
+    if (dup2(down[0], STDIN_FILENO) < 0 || dup2(up[1], STDOUT_FILENO) < 0) _exit(STATUS_ALONE);
+    _exit(exec_main(count, hex));
+  }
+  close(down[0]);
+  close(up[1]);
+  int failed = hand_over_later(up[0], down[1]);
+  close(up[0]);
+  close(down[1]);
+  if (failed) kill(command, SIGTERM);
+  while (waitpid(command, &status, 0) < 0 && errno == EINTR) {
+  }
+  return failed ? failed : WIFEXITED(status) ? WEXITSTATUS(status) : STATUS_ALONE;
+}
+
 static int carry_to(int apply, const char *name) {
   int ends[2], other = find_apply(name);
   if (other < 0) return fail("find the other apply", STATUS_ALONE);
@@ -109,9 +168,10 @@ static int carry_to(int apply, const char *name) {
 
 int carry_main(int count, char **words) {
   const char *how = count > 1 ? words[1] : "";
+  if (count > 1 && !strcmp(words[0], "ahead")) return carry_ahead(count - 1, words + 1);
   bool is_known = count == 1 || (count > 2 && !strcmp(how, "exec")) || (count == 3 && !strcmp(how, "join"));
   if (!is_known) {
-    fprintf(stderr, "Usage: psync-native carry NAME [exec HEX... | join NAME]\n");
+    fprintf(stderr, "Usage: psync-native carry NAME [exec HEX... | join NAME] | carry ahead HEX...\n");
     return STATUS_USAGE;
   }
   int apply = find_apply(words[0]);

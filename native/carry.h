@@ -3,6 +3,8 @@
  *
  *     carry NAME               its own stdin and stdout; runs as long as they are needed
  *     carry NAME exec HEX...   those of a command, which it becomes (exec.h)
+ *     carry ahead HEX...       those of a command that it starts at once; who wants them comes later, on
+ *                              stdin: a line with NAME, and one for the command to read first
  *     carry NAME join NAME     those of a new stream, to two of this host; runs as long as both need it
  */
 #ifndef PSYNC_CARRY_H

@@ -11,7 +11,7 @@ import { otherSide, type Side } from "../core/problem.ts";
 import { compileTranslation, type NamePair } from "../core/translation.ts";
 import { LocalEndpoint } from "../endpoint/local.ts";
 import { BulkLink } from "../endpoint/bulk_link.ts";
-import { Carrier } from "../endpoint/carrier.ts";
+import { Carrier, CarrierAhead } from "../endpoint/carrier.ts";
 import { TranslatedEndpoint } from "../endpoint/translated.ts";
 import { connectSsh } from "../endpoint/ssh.ts";
 import { type RsyncEnd, runRsync } from "../transfer/rsync.ts";
@@ -43,7 +43,17 @@ export async function openBoth(
   options: Pick<EndpointOptions, "maxWatches"> = {},
 ): Promise<OpenedPair> {
   await using stack = new AsyncDisposableStack();
-  const { endpoints, deployed } = stack.use(await openEndpoints(settings, context, options));
+  const { nativePath } = context.self;
+  // What has a limit goes through the frames, where it is kept.
+  const mayCarry = settings.rsync.bytesPerSecond === null;
+  const host = settings.remoteHost;
+  let ahead: CarrierAhead | null = null;
+  // All that a left root has which is in no pair yet will have to go to the other one.
+  const onLeft = (left: Endpoint) => {
+    if (!mayCarry || host === null || left.facts.pairMarker !== null) return;
+    ahead = stack.use(new CarrierAhead({ host, ...reach(settings), nativePath }));
+  };
+  const { endpoints, deployed } = stack.use(await openEndpoints(settings, context, { ...options, onLeft }));
   await requireNoneBanned(endpoints, settings.banned);
   if (settings.remoteHost !== null) requireRsync(endpoints, settings.remoteHost);
   const aborted = new AbortController();
@@ -52,23 +62,29 @@ export async function openBoth(
   const carrier = stack.use(
     new Carrier({
       ...endpoints,
-      host: settings.remoteHost,
+      host,
       ...reach(settings),
-      nativePath: context.self.nativePath,
+      nativePath,
       clock: context.clock,
+      ahead,
     }),
   );
-  // What has a limit goes through the frames, where it is kept.
-  const wantCarrier = () => settings.rsync.bytesPerSecond === null ? carrier.want() : NO_CARRIER;
+  const wantCarrier = () => mayCarry ? carrier.want() : NO_CARRIER;
   const owned = stack.move();
   return { endpoints, runRsync: run, wantCarrier, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** What is opened beside the roots' own settings. */
+interface OpeningOptions extends Pick<EndpointOptions, "maxWatches"> {
+  /** Called with the left endpoint while the right one is still being reached; what it throws ends the opening. */
+  readonly onLeft?: (left: Endpoint) => void;
 }
 
 /** The two endpoints alone, whatever is missing beside them. */
 export async function openEndpoints(
   settings: SessionSettings,
   context: SessionContext,
-  { maxWatches = 0 }: Pick<EndpointOptions, "maxWatches"> = {},
+  { maxWatches = 0, onLeft }: OpeningOptions = {},
 ): Promise<Omit<OpenedPair, "runRsync" | "wantCarrier">> {
   await using stack = new AsyncDisposableStack();
   let deployed = false;
@@ -91,6 +107,7 @@ export async function openEndpoints(
     })
       .catch((error) => giveUp(error, reaching, given)),
   );
+  onLeft?.(left);
   const right = stack.use(
     await (reaching ??
       openLocal(settings, context, { root: settings.right, rules: rightRules(settings), maxWatches })),

@@ -36,17 +36,55 @@ const END_GRACE_MS = 2_000;
 
 const log = logger("endpoint", "carrier");
 
-/** Between whom, and how the right one is reached. */
-export interface CarrierOptions {
-  /** On this host. */
-  readonly left: Endpoint;
-  readonly right: Endpoint;
+/** How the other host is reached. */
+export interface CarrierRoute {
   /** The right one's host; null: this one. */
   readonly host: string | null;
   /** What starts ssh; `ssh` when left out. */
   readonly sshCommand?: string;
   readonly nativePath: string;
+}
+
+/** Between whom, and how the right one is reached. */
+export interface CarrierOptions extends CarrierRoute {
+  /** On this host. */
+  readonly left: Endpoint;
+  readonly right: Endpoint;
   readonly clock: Clock;
+  /** A connection that was begun before, for the first stream. */
+  readonly ahead?: CarrierAhead | null;
+}
+
+/**
+ * A connection for a carrier that is begun while the right endpoint is still being reached: a login to ssh
+ * takes as long as that. Its command waits for a line that says what it is to become. Whoever made it
+ * disposes of it.
+ */
+export class CarrierAhead implements AsyncDisposable {
+  readonly host: string;
+  readonly #child: Child;
+  #isUsed = false;
+
+  constructor({ host, sshCommand, nativePath: command }: CarrierRoute & { readonly host: string }) {
+    this.host = host;
+    const words = sshWords(host, sshCommand, `exec sh -c 'IFS= read -r line && eval "exec $line"'`);
+    this.#child = Child.spawn({ command, args: ["carry", "ahead", ...hexOf(words)], stdout: "null" });
+  }
+
+  /** Has it carry between two; null where it has done so before. */
+  take(from: CarrierPlace, command: string): Child | null {
+    if (this.#isUsed) return null;
+    this.#isUsed = true;
+    const { stdin } = this.#child;
+    // One that has ended shows it by its status.
+    void stdin.write(encodeBytes(`${from.socket}\n${command}\n`)).then(() => stdin.close()).catch(() => {});
+    return this.#child;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.killAll("SIGTERM");
+    await this.#child[Symbol.asyncDispose]();
+  }
 }
 
 /**
@@ -122,7 +160,7 @@ export class Carrier implements AsyncDisposable {
     const [from, to] = await Promise.all([left.carry(), right.carry()]);
     if (this.#isDisposed) return;
     if (from === null || to === null) return log.info("no carrier", { left: from !== null, right: to !== null });
-    await using child = this.#start(from, to);
+    await using child = this.#options.ahead?.take(from, this.#command(to)) ?? this.#start(from, to);
     this.#child = child;
     const { code, signal } = await child.status;
     this.#child = null;
@@ -130,18 +168,24 @@ export class Carrier implements AsyncDisposable {
   }
 
   #start(from: CarrierPlace, to: CarrierPlace): Child {
-    const { host, nativePath: command } = this.#options;
-    const rest = host === null ? ["join", to.socket] : ["exec", ...hexOf(this.#words(host, to))];
+    const { host, sshCommand, nativePath: command } = this.#options;
+    const rest = host === null
+      ? ["join", to.socket]
+      : ["exec", ...hexOf(sshWords(host, sshCommand, `exec ${this.#command(to)}`))];
     return Child.spawn({ command, args: ["carry", from.socket, ...rest], stdin: "null", stdout: "null" });
   }
 
-  #words(host: string, to: CarrierPlace): readonly string[] {
-    requireHost(host);
+  /** What runs on the other host, for a shell. */
+  #command(to: CarrierPlace): string {
     if (!SOCKET.test(to.socket) || !NATIVE_PATH.test(to.nativePath)) throw new Error("the other host's names are odd");
-    const ssh = parseSshCommand(this.#options.sshCommand);
-    const command = `exec '${to.nativePath}' carry ${to.socket}`;
-    return [ssh.words[0]!, ...sshArgs(ssh, host, command)];
+    return `'${to.nativePath}' carry ${to.socket}`;
   }
+}
+
+function sshWords(host: string, sshCommand: string | undefined, command: string): readonly string[] {
+  requireHost(host);
+  const ssh = parseSshCommand(sshCommand);
+  return [ssh.words[0]!, ...sshArgs(ssh, host, command)];
 }
 
 function hexOf(words: readonly string[]): readonly string[] {

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { FakeEndpoint } from "../../tests/support/fake_endpoint.ts";
 import type { CarrierPlace } from "../core/endpoint.ts";
-import { Carrier } from "./carrier.ts";
+import { Carrier, CarrierAhead } from "./carrier.ts";
 
 const SOCKET = `psync-${"0".repeat(32)}`;
 const PLACE: CarrierPlace = { socket: SOCKET, nativePath: "/opt/a b/psync-native" };
@@ -12,6 +12,7 @@ async function make(
   place: CarrierPlace | null | Promise<CarrierPlace>,
   host: string | null = "host.example",
   rest = "",
+  begin = false,
 ) {
   const dir = await Deno.makeTempDir();
   const nativePath = `${dir}/native`;
@@ -22,7 +23,9 @@ async function make(
   left.carry = () => Promise.resolve({ socket: "psync-left", nativePath });
   right.carry = () => Promise.resolve(place);
   const clock = new FakeClock();
-  const carrier = new Carrier({ left, right, host, sshCommand: "ssh -p 2222", nativePath, clock });
+  const route = { sshCommand: "ssh -p 2222", nativePath };
+  const ahead = begin && host !== null ? new CarrierAhead({ host, ...route }) : null;
+  const carrier = new Carrier({ left, right, host, ...route, clock, ahead });
   return {
     carrier,
     clock,
@@ -33,6 +36,7 @@ async function make(
     /** Ends the carrier; what was called, the words of a command decoded. */
     async calls(): Promise<string[]> {
       await carrier[Symbol.asyncDispose]();
+      await ahead?.[Symbol.asyncDispose]();
       const text = await Deno.readTextFile(`${dir}/calls`).catch(() => "");
       await Deno.remove(dir, { recursive: true });
       const decode = (word: string) =>
@@ -58,6 +62,29 @@ Deno.test("a carrier finds a psync-native below a home of any name", async () =>
   await carrier.ended;
   const [call] = await calls();
   assertEquals(call!.endsWith(` exec '/home/$Jörg/\ufffd/psync-native' carry ${SOCKET}`), true, call);
+});
+
+Deno.test("a connection that was begun ahead is told what it carries, and serves once", async () => {
+  const { carrier, clock, calls } = await make(PLACE, "host.example", "[ $2 = ahead ] && cat >>$dir/calls", true);
+  for (const waitMs of [0, 10_000]) {
+    await clock.advance(waitMs);
+    carrier.want();
+    await carrier.ended;
+  }
+  const [began, name, command, again, ...more] = await calls();
+  assertEquals(more, []);
+  assertEquals(began!.startsWith("carry ahead ssh -p 2222 -T "), true, began);
+  assertEquals(began!.endsWith(`-- host.example exec sh -c 'IFS= read -r line && eval "exec $line"'`), true, began);
+  assertEquals([name, command], ["psync-left", `'/opt/a b/psync-native' carry ${SOCKET}`]);
+  assertEquals(again!.startsWith("carry psync-left exec ssh "), true, again);
+});
+
+Deno.test("a host that names a path that is a command is told nothing by a connection that was begun ahead", async () => {
+  const place = { ...PLACE, nativePath: "/bin/'; touch /tmp/x; '" };
+  const { carrier, calls } = await make(place, "host.example", "cat >>$dir/calls", true);
+  carrier.want();
+  await carrier.ended;
+  assertEquals((await calls()).filter((line) => !line.startsWith("carry ahead ")), []);
 });
 
 Deno.test("a carrier between two of one host needs no ssh", async () => {

@@ -9,7 +9,15 @@
  */
 import { joinBytes } from "../base/bytes.ts";
 import { ProtocolError } from "../base/errors.ts";
-import { decodeBytes, encodeBytes, type Name, parseName, parseRelPath, type RelPath, writePlain } from "../core/path.ts";
+import {
+  decodeBytes,
+  encodeBytes,
+  type Name,
+  parseName,
+  parseRelPath,
+  type RelPath,
+  writePlain,
+} from "../core/path.ts";
 
 /** The version of native/format.h that this code speaks. */
 export const FORMAT_VERSION = 5;

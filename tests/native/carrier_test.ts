@@ -76,6 +76,59 @@ Deno.test("apply takes packs off a stream, in any order, and sends its own on it
   });
 });
 
+/** Starts a script ahead of anybody who wants a carrier, and tells it these lines. */
+async function ahead(script: string, lines: string): Promise<Deno.ChildProcess> {
+  const child = new Deno.Command(await nativePath(), {
+    args: ["carry", "ahead", ...execArgs("", script).slice(2)],
+    ...SILENT,
+    stdin: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(lines)).catch(() => {});
+  await writer.close().catch(() => {});
+  return child;
+}
+
+Deno.test("a command that was started ahead reads its line, and carries then", async () => {
+  await withReplica(async (root, driver) => {
+    const into = await Deno.makeTempFile();
+    const script = `IFS= read -r line; echo "$line" >${into}; printf '${GREETING}${
+      frame(1, "one")
+    }'; exec cat >>${into}`;
+    const child = await ahead(script, `${await driver.carry()}\nwhat it is to be\n`);
+    const [done] = await driver.commit([packedFile("f", 3)], undefined, 1);
+    assertEquals([done!.status, tree(root)], [STATUS.done, { f: "one" }]);
+    await driver[Symbol.asyncDispose]();
+    assertEquals((await child.status).code, 0);
+    const heard = await Deno.readTextFile(into);
+    assertEquals(heard.startsWith("what it is to be\npsync-2\n"), true, heard);
+    await Deno.remove(into);
+  });
+});
+
+for (
+  const [what, lines] of [
+    ["hears nothing", ""],
+    ["hears half of it", "psync-0\nhalf"],
+    ["is asked for by nobody who is there", `psync-${"0".repeat(32)}\nx\n`],
+  ] as const
+) {
+  Deno.test(`a command that was started ahead and ${what} is ended`, async () => {
+    const child = await ahead("exec cat", lines);
+    assertEquals((await child.status).code, 3);
+  });
+}
+
+Deno.test("a command that ends before anybody wants a carrier is not waited for", async () => {
+  const child = new Deno.Command(await nativePath(), {
+    args: ["carry", "ahead", ...execArgs("", "exit 7").slice(2)],
+    ...SILENT,
+    stdin: "piped",
+  }).spawn();
+  assertEquals((await child.status).code, 3);
+  await child.stdin.close().catch(() => {});
+});
+
 /** Packs until a carrier has taken one. */
 async function untilUp(
   driver: ApplyDriver,
