@@ -13,6 +13,7 @@
 import { systemClock } from "../../src/base/clock.ts";
 import type { Side } from "../../src/core/problem.ts";
 import { childrenOf, commandOf } from "../support/procfs.ts";
+import { removeTree } from "../support/remove_tree.ts";
 import { signalIfThere } from "../support/signal.ts";
 import { binary } from "../support/scene.ts";
 import type { Sshd } from "../support/sshd.ts";
@@ -89,7 +90,7 @@ export async function runTwoUsers(options: RunOptions): Promise<RunResult> {
   }
   await run.account();
   const result = { ...await run.count(), seconds: (systemClock.nowMs() - begin) / 1000 };
-  if (result.faults.length === 0) await Deno.remove(dir, { recursive: true });
+  if (result.faults.length === 0) await removeTree(dir);
   return result;
 }
 

@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { childrenOf, isAlive } from "../support/procfs.ts";
+import { removeTree } from "../support/remove_tree.ts";
 import { psyncCommand, type PsyncEnd, PsyncProcess, runPsync } from "../support/psync_process.ts";
 
 /** A directory of a test with two roots and a place for state in it. */
@@ -42,7 +43,7 @@ class Place implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Deno.remove(this.dir, { recursive: true });
+    await removeTree(this.dir);
   }
 }
 

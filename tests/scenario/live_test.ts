@@ -8,6 +8,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { otherSide, type Side } from "../../src/core/problem.ts";
 import { eventually, Scene, type SceneOptions } from "../support/scene.ts";
+import { stopProcess } from "../support/signal.ts";
 
 const DOORS: Readonly<Record<string, SceneOptions>> = { "two folders": {}, "ssh": { ssh: {} } };
 
@@ -151,7 +152,7 @@ Deno.test("a removed or overwritten file lies in the trash of the side where psy
 Deno.test("an edit on both sides while psync looks away is a conflict of which both versions survive", async () => {
   await using scene = await Scene.make({ left: { f: "before" } });
   await using psync = await scene.live();
-  psync.signal("SIGSTOP");
+  await stopProcess(psync.pid);
   await scene.left.write("f", "edit on the left");
   await scene.right.write("f", "another edit, on the right");
   psync.signal("SIGCONT");

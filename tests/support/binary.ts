@@ -5,6 +5,7 @@
  * directories that it names.
  * @module
  */
+import { removeTree } from "./remove_tree.ts";
 
 /** The top of the repository. */
 export const REPO = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
@@ -58,7 +59,7 @@ export interface TestDir extends AsyncDisposable {
 /** Makes a temporary directory of one's own on a real file system. */
 export async function testDir(): Promise<TestDir> {
   const path = await Deno.makeTempDir({ prefix: "psync-test-" });
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
+  return { path, [Symbol.asyncDispose]: () => removeTree(path) };
 }
 
 /** What an image is made of; what is not given is what dist/psync has. */

@@ -8,6 +8,7 @@
  * @module
  */
 import { childrenOf } from "./procfs.ts";
+import { removeTree } from "./remove_tree.ts";
 import { signalIfThere } from "./signal.ts";
 
 /** How often another free port is tried when somebody else took the one that was found. */
@@ -155,7 +156,7 @@ function describe(server: Listener, at: { dir: string; env: Record<string, strin
   const stop = () =>
     stopped ??= (async () => {
       await server.end();
-      await Deno.remove(at.dir, { recursive: true });
+      await removeTree(at.dir);
     })();
   return {
     host: "127.0.0.1",

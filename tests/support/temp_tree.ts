@@ -3,15 +3,11 @@
  * names that are not UTF-8, FIFOs, hard links, moves of trees.
  * @module
  */
-import { systemClock } from "../../src/base/clock.ts";
 import { decodeBytes } from "../../src/core/path.ts";
+import { removeTree } from "./remove_tree.ts";
 
 /** What a tree is made of: text for a file, `{}` for a directory, `{ link }` for a symlink. */
 export type TreeShape = { readonly [name: string]: string | TreeShape | { readonly link: string } };
-
-/** A psync that a failed test killed ends on its far side a moment later, and may write until then. */
-const LAST_WRITES_MS = 5_000;
-const POLL_MS = 20;
 
 /** A temporary directory. */
 export class TempTree implements AsyncDisposable {
@@ -78,17 +74,7 @@ export class TempTree implements AsyncDisposable {
 
   /** Takes it away; what a process that is just ending still makes in it is waited for. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const endMs = systemClock.nowMs() + LAST_WRITES_MS;
-    for (;;) {
-      try {
-        return await Deno.remove(this.path, { recursive: true });
-      } catch (error) {
-        if (error instanceof Deno.errors.NotFound) return;
-        const isRefilled = error instanceof Error && error.message.includes("Directory not empty");
-        if (!isRefilled || systemClock.nowMs() > endMs) throw error;
-        await systemClock.sleep(POLL_MS);
-      }
-    }
+    await removeTree(this.path);
   }
 }
 
