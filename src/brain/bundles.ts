@@ -10,16 +10,21 @@
  */
 import { logger } from "../base/log.ts";
 import type { Listing, Pack } from "../core/endpoint.ts";
-import type { Entry } from "../core/entry.ts";
+import type { ArchiveRow } from "../core/archive.ts";
+import { type Entry, sameMetadata, sameStamp } from "../core/entry.ts";
+import { expectedOf } from "../core/expected.ts";
 import type { PresentObservation } from "../core/observation.ts";
 import { parentOf, type RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
+import { reconcile } from "../core/reconcile.ts";
+import type { Disposal } from "../core/transition.ts";
 import { causeOf } from "./cause.ts";
 import type { PairContext } from "./context.ts";
 import { BUNDLE_SLOTS, fulfil, intend, LANE_SLOTS } from "./intents.ts";
 import type { MergedName } from "./merge.ts";
-import type { News } from "./news.ts";
+import type { News, Sighting } from "./news.ts";
 import { lookAgain, Task } from "./task.ts";
+import { isAsArchived, viewOf } from "./view.ts";
 
 /** Larger files go alone. */
 const FILE_MAX_BYTES = 64 << 10;
@@ -36,8 +41,19 @@ const SIDES = ["left", "right"] as const;
 
 const log = logger("brain", "bundles");
 
+/** What goes to the other side. */
+interface Item {
+  readonly seen: PresentObservation;
+  /** What is to stand there, but for the digest. */
+  readonly entry: Entry;
+  /** What the archive says, where it is not new. */
+  readonly row: ArchiveRow | null;
+  readonly disposal: Disposal;
+  readonly sighting: Sighting;
+}
+
 interface Bundle {
-  readonly items: PresentObservation[];
+  readonly items: Item[];
   bytes: number;
   readonly done: PromiseWithResolvers<void>;
   /** Says that the carrier is wanted, as long as this is on its way. */
@@ -48,10 +64,31 @@ interface Bundle {
 interface Ready {
   readonly task: Task;
   readonly entry: Entry;
+  readonly item: Item;
 }
 
 function emptyBundle(): Bundle {
   return { items: [], bytes: 0, done: Promise.withResolvers(), carrier: null };
+}
+
+function sightingOf(observation: PresentObservation, isLive: boolean, atMs: number): Sighting {
+  return { observation, order: 0, isLive, isListed: true, atMs };
+}
+
+function newItem(seen: PresentObservation, isLive: boolean, atMs: number): Item {
+  return { seen, entry: seen.entry, row: null, disposal: "drop", sighting: sightingOf(seen, isLive, atMs) };
+}
+
+/** What is to stand on the other side for a file that was changed on one alone; null: there is more to decide. */
+function changedFile(row: ArchiveRow, sighting: Sighting, from: Side): Entry | null {
+  if (row.entry.kind !== "file" || sighting.observation.kind !== "present") return null;
+  const unchanged = { kind: "unchanged" } as const;
+  const views = { left: unchanged, right: unchanged, [from]: viewOf(row, from, sighting) };
+  const decision = reconcile({ base: row, ...views, later: from, isNeeded: false });
+  if (decision.kind !== "change" || decision.clash !== null) return null;
+  const step = decision[otherSide(from)];
+  if (decision[from].kind !== "keep" || step.kind !== "put" || step.disposal !== "drop") return null;
+  return step.entry.kind === "file" ? step.entry : null;
 }
 
 /** Whether it may end with a directory, and there may be more to come. */
@@ -71,6 +108,8 @@ export class BundleLane {
   readonly #making = new Map<RelPath, Bundle>();
   /** Directories that will be made with what is in them, once the scan has come there. */
   readonly #dirs = new Set<RelPath>();
+  /** What is on its way, as it was listed. */
+  readonly #sent = new Map<RelPath, PresentObservation>();
   #onRoom: (() => void)[] = [];
 
   constructor(context: PairContext, from: Side) {
@@ -80,15 +119,57 @@ export class BundleLane {
   }
 
   /** Takes what a scan found, where it can go in a bundle; else it is news like any other. */
-  offer(merged: MergedName): boolean {
+  offer(merged: MergedName, { isLive = false } = {}): boolean {
     const seen = merged[this.#from];
     const there = merged[this.#to];
-    if (merged.row !== null || seen?.kind !== "present" || (there !== null && there !== undefined)) return false;
+    if (seen?.kind !== "present") return false;
     if (seen.entry.kind === "file" && seen.entry.sizeBytes > FILE_MAX_BYTES) return false;
-    if (seen.entry.kind === "dir") this.#dirs.add(seen.path);
-    else if (this.#isFree(seen)) this.#add(seen);
+    if (this.#isSent(seen)) return true;
+    if (merged.row !== null) return this.#offerChanged(merged, { seen, row: merged.row, isLive });
+    if (there !== null && there !== undefined) return false;
+    if (seen.entry.kind === "dir") this.expect(seen.path);
+    else if (this.#isFree(seen)) this.#add(newItem(seen, isLive, this.#nowMs()));
     else return false;
     return true;
+  }
+
+  /** A file that the archive knows: where one side alone changed it, it goes there as a new one does. */
+  #offerChanged(
+    merged: MergedName,
+    { seen, row, isLive }: { readonly seen: PresentObservation; readonly row: ArchiveRow; readonly isLive: boolean },
+  ): boolean {
+    const there = merged[this.#to];
+    const sighting = sightingOf(seen, isLive, this.#nowMs());
+    if (there === null || (there !== undefined && !isAsArchived(row, this.#to, { ...sighting, observation: there }))) {
+      return false;
+    }
+    const entry = changedFile(row, sighting, this.#from);
+    const { settings, recovery } = this.#context;
+    if (settings.followsLinks || recovery.examined.has(seen.path)) return false;
+    if (entry === null || !this.#isFree(seen)) return false;
+    this.#add({ seen, entry, row, disposal: "drop", sighting });
+    return true;
+  }
+
+  /** Whether what is seen is on its way just as it is. */
+  #isSent({ path, entry, stamp }: PresentObservation): boolean {
+    const sent = this.#sent.get(path);
+    return sent !== undefined && sent.entry.kind === entry.kind && sameStamp(entry.kind, sent.stamp, stamp) &&
+      sameMetadata(sent.entry, entry);
+  }
+
+  /** Whether a directory is being made. */
+  isMaking(dir: RelPath): boolean {
+    return this.#making.has(dir) || this.#dirs.has(dir);
+  }
+
+  /** A directory that is new will be listed: it is made then with what is in it. */
+  expect(dir: RelPath): void {
+    this.#dirs.add(dir);
+  }
+
+  #nowMs(): number {
+    return this.#context.clock.nowMs();
   }
 
   /**
@@ -96,15 +177,16 @@ export class BundleLane {
    * that is made with all that is in it is watched once it is whole, and nobody looks at what psync has
    * made itself.
    */
-  enter(dir: RelPath, listing: Listing | undefined): void {
+  enter(dir: RelPath, listing: Listing | undefined, { isLive = false } = {}): void {
     if (!this.#dirs.delete(dir)) return;
     const self = listing?.self;
     if (listing?.kind !== "listed" || self?.kind !== "present" || self.entry.kind !== "dir") {
       return lookAgain(this.#context, dir, SIDES);
     }
     // What the archive said when its parent was listed may be old by now.
-    if (this.#context.archive.get(dir) === null && this.#isFree(self)) this.#add(self);
-    else this.#context.board.add(this.#from, self, { isLive: false, isListed: true });
+    if (this.#context.archive.get(dir) === null && this.#isFree(self)) {
+      this.#add(newItem(self, isLive, this.#nowMs()));
+    } else this.#context.board.add(this.#from, self, { isLive: false, isListed: true });
   }
 
   /** The scan has gone through a directory. */
@@ -135,22 +217,31 @@ export class BundleLane {
     if (recovery.crashed.size > 0 || status.problems.has(path) || retry.has(path)) return false;
     if (board.peek(path) !== null || board.waitingAbove(path) !== null) return false;
     // A known object under a new name is a rename.
-    if (this.#context.findsRenames() && archive.findObject(this.#from, stamp, 1).length > 0) return false;
+    if (this.#context.findsRenames()) {
+      const names = archive.findObject(this.#from, stamp, 2);
+      if (names.some((name) => name !== path)) return false;
+    }
     const parent = parentOf(path);
     if (this.#making.has(parent)) return flights.at(path) === null;
     return flights.blockerOf(path, { subtree: true }) === null && archive.isDir(parent);
   }
 
-  #add(seen: PresentObservation): void {
-    const { path, entry } = seen;
+  #add(item: Item): void {
+    const { seen: { path, entry }, sighting } = item;
     const sizeBytes = entry.kind === "file" ? entry.sizeBytes : null;
     const units = path.length + (entry.kind === "link" ? entry.target.length : 0);
     const bytes = (sizeBytes ?? 0) + PATH_BYTES + UNIT_BYTES * units;
     const isFull = this.#open.items.length >= BUNDLE_PATHS || this.#open.bytes + bytes > BUNDLE_BYTES;
     if (isFull) this.#close();
-    this.#context.flights.begin({ path, shown: { target: this.#to, sizeBytes }, sinceMs: null, isBundled: true });
+    this.#context.flights.begin({
+      path,
+      shown: { target: this.#to, sizeBytes },
+      sinceMs: sighting.isLive ? sighting.atMs : null,
+      isBundled: true,
+    });
     if (entry.kind === "dir") this.#making.set(path, this.#open);
-    this.#open.items.push(seen);
+    this.#sent.set(path, item.seen);
+    this.#open.items.push(item);
     this.#open.bytes += bytes;
   }
 
@@ -173,14 +264,14 @@ export class BundleLane {
     try {
       const { ready, pieces, carried } = await this.#read(bundle);
       await this.#parentsOf(bundle);
-      const transitions = ready.map(({ task: { path }, entry }) => ({
+      const transitions = ready.map(({ task: { path }, entry, item: { row, disposal } }) => ({
         kind: "put" as const,
         path,
-        expected: { kind: "absent" as const },
+        expected: expectedOf(row, this.#to),
         // What is in a pack needs no digest on its way.
         entry: entry.kind === "file" ? { ...entry, digest: null } : entry,
         content: entry.kind === "file" ? { kind: "packed" as const } : null,
-        disposal: "drop" as const,
+        disposal,
       }));
       intend(archive, slot, ready.map(({ task, entry }) => [task.path, entry] as const));
       const isNothing = ready.length === 0 && carried === null;
@@ -213,41 +304,44 @@ export class BundleLane {
 
   /** Reads the files of a bundle; what is not as it was listed is left to the ordinary way. */
   async #read({ items }: Bundle): Promise<Omit<Pack, "digests"> & { readonly ready: Ready[] }> {
-    const files = items.filter(({ entry }) => entry.kind === "file");
+    const files = items.filter(({ seen }) => seen.entry.kind === "file");
     const { digests, ...contents } = files.length === 0
       ? { digests: [], pieces: [], carried: null }
-      : await this.#context.endpoints[this.#from].pack(files.map(({ path, stamp }) => ({ path, stamp })));
+      : await this.#context.endpoints[this.#from].pack(files.map(({ seen: { path, stamp } }) => ({ path, stamp })));
     const ready: Ready[] = [];
     let next = 0;
-    for (const seen of items) {
+    for (const item of items) {
+      const { seen, entry } = item;
       const digest = seen.entry.kind === "file" ? digests[next++]! : null;
       const isAsListed = seen.entry.kind === "file" ? digest !== null : this.#context.evidence[this.#from].holds(seen);
       if (!isAsListed) this.#leave(seen.path);
-      else ready.push(this.#decide(seen, seen.entry.kind === "file" ? { ...seen.entry, digest } : seen.entry));
+      else ready.push(this.#decide(item, entry.kind === "file" ? { ...entry, digest } : entry));
     }
     return { ready, ...contents };
   }
 
   /** Directories that other bundles make are made before. */
   async #parentsOf(bundle: Bundle): Promise<void> {
-    const before = new Set(bundle.items.map(({ path }) => this.#making.get(parentOf(path))));
+    const before = new Set(bundle.items.map(({ seen: { path } }) => this.#making.get(parentOf(path))));
     before.delete(bundle);
     for (const other of before) await other?.done.promise;
   }
 
-  #decide(seen: PresentObservation, entry: Entry): Ready {
+  #decide(item: Item, entry: Entry): Ready {
+    const { seen, row } = item;
     const { evidence, moves, needed } = this.#context;
     needed.delete(seen.path);
     evidence[this.#from].decided(seen);
     moves.seen(seen);
     if (moves.takeArrived(seen.path)) this.#context.rescan(seen.path);
-    const sighting = { observation: { ...seen, entry }, order: 0, isLive: false, isListed: true, atMs: 0 };
+    const sighting = { ...item.sighting, observation: seen.entry.kind === "file" ? { ...seen, entry } : seen };
     const news: News = { path: seen.path, left: null, right: null, [this.#from]: sighting };
-    const stamps = { left: null, right: null, [this.#from]: seen.stamp };
+    const stamps = { left: row?.left ?? null, right: row?.right ?? null, [this.#from]: seen.stamp };
     const onEnd = (task: Task) => this.#settled(task, entry);
     return {
-      task: new Task(this.#context, { news, entry, row: null, stamps, conflict: null, steps: 1, onEnd }),
+      task: new Task(this.#context, { news, entry, row, stamps, conflict: null, steps: 1, onEnd }),
       entry,
+      item,
     };
   }
 
@@ -259,7 +353,8 @@ export class BundleLane {
       if (entry.kind === "file") sources.add(this.#from);
       const bytes = entry.kind === "file" ? entry.sizeBytes : 0;
       const cause = causeOf(task.options.news, this.#to);
-      status.did({ side: this.#to, deed: "created", path, from: null, kind: entry.kind, bytes, cause });
+      const deed = task.options.row === null ? "created" : "changed";
+      status.did({ side: this.#to, deed, path, from: null, kind: entry.kind, bytes, cause });
     } else if (refusal.result.kind === "orphan" || refusal.result.kind === "not-empty") {
       lookAgain(this.#context, path, SIDES);
     }
@@ -272,6 +367,7 @@ export class BundleLane {
   }
 
   #end(path: RelPath): void {
+    this.#sent.delete(path);
     this.#context.flights.end(path);
     this.#context.board.release(path);
   }

@@ -176,3 +176,34 @@ Deno.test("BundleLane has nothing to do with the root", () => {
   lane.enter(ROOT, undefined);
   lane.exit();
 });
+
+Deno.test("BundleLane brings a changed file in a bundle, in the place of what the archive says is there", async () => {
+  const { offer, settle, committed, archive } = make();
+  const known = { entry: file("old"), left: newStamp(file("old")), right: newStamp(file("old")) };
+  archive.transact(() => archive.put(at("f"), known));
+  const changed = listed("f", "changed");
+  assert(offer(changed, { row: archive.get(at("f")), right: undefined }));
+  assert(offer(changed, { row: archive.get(at("f")), right: undefined }), "the same again is on its way");
+  await settle();
+  const [first] = committed[0]!.transitions;
+  assertEquals(committed.map(({ transitions }) => transitions.length), [1]);
+  assert(first?.kind === "put" && first.content?.kind === "packed");
+  assertEquals([first.expected, first.disposal], [{ kind: "file", stamp: known.right }, "drop"]);
+  const row = archive.get(at("f"));
+  assert(row?.entry.kind === "file" && row.entry.digest === "a".repeat(64));
+  assertEquals(row.left, changed.stamp);
+});
+
+Deno.test("BundleLane leaves to others a file that is changed on both sides, or of which the metadata alone is", () => {
+  const { offer, archive } = make();
+  const entry = file("old");
+  const known = { entry, left: newStamp(entry), right: newStamp(entry) };
+  archive.transact(() => archive.put(at("f"), known));
+  const row = archive.get(at("f"));
+  assert(!offer(listed("f", "changed"), { row, right: listed("f", "changed, too") }));
+  assert(!offer(listed("f", "changed"), { row, right: null }));
+  const touched = { ...entry, digest: null, mode: 0o600 };
+  const stamp = { ...known.left, ctimeNs: known.left.ctimeNs + 1n };
+  assert(!offer(present("f", touched, { stamp }), { row, right: undefined }));
+  assert(offer(listed("f", "changed"), { row, right: present("f", entry, { stamp: known.right }) }));
+});

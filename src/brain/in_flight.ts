@@ -26,6 +26,7 @@ export class FlightDeck {
   #works = new Map<RelPath, Work>();
   readonly #paths = new PathTree();
   readonly #slow = new Set<RelPath>();
+  readonly #waiters = new Map<RelPath, (() => void)[]>();
   /** Paths in bundles: they hold nothing that a limit is there for. */
   #bundled = 0;
 
@@ -102,6 +103,27 @@ export class FlightDeck {
     this.#works.delete(path);
     this.#paths.delete(path);
     this.#slow.delete(path);
+    this.#wake(path);
+  }
+
+  /** Resolves when the work has ended that is under way at a path now, or nobody is waited for any more. */
+  async ended(path: RelPath): Promise<void> {
+    if (!this.#works.has(path)) return;
+    const waiters = this.#waiters.get(path) ?? [];
+    this.#waiters.set(path, waiters);
+    await new Promise<void>((resolve) => waiters.push(resolve));
+  }
+
+  /** Wakes whoever waits: the pair is at its end. */
+  wakeAll(): void {
+    for (const path of [...this.#waiters.keys()]) this.#wake(path);
+  }
+
+  #wake(path: RelPath): void {
+    if (this.#waiters.size === 0) return;
+    const waiters = this.#waiters.get(path) ?? [];
+    this.#waiters.delete(path);
+    for (const resolve of waiters) resolve();
   }
 
   /** A rename blocks both of its names. */

@@ -279,6 +279,8 @@ export class Pair {
       case "rescan":
         report.notice({ kind: "rescan", side, path: event.path, why: event.why });
         return this.#scanner.request(event.path);
+      case "crowd":
+        return this.#scanner.crowd(side, event.path);
       case "unwatched":
         return this.unwatched.note(side, event.path);
       case "barrier":
@@ -316,6 +318,7 @@ export class Pair {
     for (const { resolve } of this.#whenQuiet.splice(0)) resolve();
     for (const resolve of this.#barriers.values()) resolve();
     for (const resolve of this.#whenRoom.splice(0)) resolve();
+    this.#context.flights.wakeAll();
   }
 
   /**

@@ -8,10 +8,11 @@
  * @module
  */
 import { logger } from "../base/log.ts";
+import type { ArchiveRow } from "../core/archive.ts";
 import type { Listing } from "../core/endpoint.ts";
-import { sameContent, sameEntry } from "../core/entry.ts";
+import { sameContent, sameEntry, sameObject } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
-import { isBelow, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { ancestorsOf, isBelow, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Absences } from "./absences.ts";
 import { BundleLane } from "./bundles.ts";
@@ -41,6 +42,8 @@ interface Todo {
   readonly right: boolean;
   /** It is known not to be as the archive says, or may be: it is listed. */
   readonly isDifferent?: true;
+  /** Much happened in it on one side, or it is new there. */
+  readonly isCrowd?: true;
 }
 
 /** What comes next of a walk. */
@@ -63,6 +66,7 @@ export class Scanner {
   readonly #room: () => Promise<void>;
   readonly #bundles: Readonly<Record<Side, BundleLane>>;
   #wanted = new Set<RelPath>();
+  readonly #crowds: Readonly<Record<Side, Set<RelPath>>> = { left: new Set(), right: new Set() };
   #isWalking = false;
   #running: Promise<void> = Promise.resolve();
   #isFirst = true;
@@ -78,7 +82,20 @@ export class Scanner {
   }
 
   get isIdle(): boolean {
-    return !this.#isWalking && this.#wanted.size === 0;
+    return !this.#isWalking && this.#wanted.size === 0 && !this.#hasCrowds;
+  }
+
+  get #hasCrowds(): boolean {
+    return this.#crowds.left.size + this.#crowds.right.size > 0;
+  }
+
+  /**
+   * Asks for one look into a directory in which much happened on one side: what is new in it is gone through,
+   * the rest not. Walks that are under way make way for it.
+   */
+  crowd(side: Side, dir: RelPath): void {
+    this.#crowds[side].add(dir);
+    if (!this.#isWalking && !this.#isFirst) this.#running = this.#runWanted();
   }
 
   /** Asks for a walk at and below a directory. The first one is that of the start: `runFirst`. */
@@ -106,7 +123,7 @@ export class Scanner {
     this.#isFirst = false;
     await this.#absences.judge({ brake: true });
     this.#isWalking = false;
-    if (this.#wanted.size > 0) this.#running = this.#runWanted();
+    if (this.#wanted.size > 0 || this.#hasCrowds) this.#running = this.#runWanted();
   }
 
   #isCovered(dir: RelPath): boolean {
@@ -118,7 +135,10 @@ export class Scanner {
   async #runWanted(): Promise<void> {
     this.#isWalking = true;
     try {
-      for (const dir of this.#wanted) {
+      while (this.#wanted.size > 0 || this.#hasCrowds) {
+        await this.#walkCrowds();
+        const [dir] = this.#wanted;
+        if (dir === undefined) continue;
         this.#wanted.delete(dir);
         await this.#walk(dir);
         await this.#absences.judge({ brake: false });
@@ -135,6 +155,7 @@ export class Scanner {
     const todo: Todo[] = [{ path: top, left: true, right: true }];
     let asked: Asked | null = null;
     while (todo.length > 0 || asked !== null) {
+      await this.#walkCrowds();
       // WHY one stretch ahead: both sides read their disks while what they said of the last one is gone through.
       const { summed, toList } = this.#nextOf(todo);
       const next = this.#ask(summed);
@@ -144,6 +165,58 @@ export class Scanner {
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
       if (this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT) await this.#room();
     }
+  }
+
+  /** Lists what is crowded, and goes through what is new in it. */
+  async #walkCrowds(): Promise<void> {
+    while (this.#hasCrowds) {
+      const todo: Todo[] = [];
+      for (const side of SIDES) todo.push(...await this.#takeCrowds(side));
+      while (todo.length > 0) {
+        await this.#listAll(todo.splice(-LIST_DIRS).reverse(), todo);
+        if (this.#context.board.size > BOARD_LIMIT) await this.#room();
+      }
+    }
+  }
+
+  /** The crowded directories of one side, last that which comes first. */
+  async #takeCrowds(side: Side): Promise<Todo[]> {
+    const dirs = [...this.#crowds[side]].sort().reverse();
+    this.#crowds[side].clear();
+    const { archive, flights } = this.#context;
+    const crowd = { left: false, right: false, [side]: true, isCrowd: true as const };
+    const todo: Todo[] = [];
+    for (const path of dirs) {
+      if (path !== ROOT && archive.get(path) === null) await this.#made(path, side);
+      const row = path === ROOT ? null : archive.get(path);
+      if (row !== null && row.entry.kind !== "dir") this.#replaced(side, path);
+      else todo.push({ ...crowd, path });
+      const isNew = path !== ROOT && row === null && !this.#bundles[side].isMaking(path);
+      if (isNew && flights.at(path) === null && this.#context.board.peek(path) === null) {
+        this.#bundles[side].expect(path);
+      }
+    }
+    return todo;
+  }
+
+  /** What is made by itself, and not in a bundle, is made before what is in it. */
+  async #made(dir: RelPath, side: Side): Promise<void> {
+    const { flights, isStopped } = this.#context;
+    for (const above of [...ancestorsOf(dir)].reverse().concat(dir)) {
+      if (!this.#bundles[side].isMaking(above) && !isStopped()) await flights.ended(above);
+    }
+  }
+
+  /** Whether a crowded directory is another one than that of the archive: then all in it is gone through. */
+  #isOther(path: RelPath, side: Side, listing: Listing | undefined): boolean {
+    const row = path === ROOT ? null : this.#context.archive.get(path);
+    return row !== null && listing?.kind === "listed" && !isSameDir(row, side, listing.self);
+  }
+
+  /** A crowded directory took the place of something else. */
+  #replaced(side: Side, path: RelPath): void {
+    this.#confirm(side, path);
+    this.request(path);
   }
 
   /** Asks both sides about a stretch. */
@@ -209,8 +282,11 @@ export class Scanner {
   /** Waits in large directories: what was read of the archive before may be old then. */
   async #directory(dir: Todo, listed: Readonly<Record<Side, Listing | undefined>>, todo: Todo[]): Promise<void> {
     this.dirs++;
+    const isLive = dir.isCrowd === true;
+    const other = SIDES.find((side) => isLive && this.#isOther(dir.path, side, listed[side]));
+    if (other !== undefined) return this.#replaced(other, dir.path);
     for (const side of SIDES) this.#self(side, dir.path, listed[side]);
-    for (const side of SIDES) this.#bundles[side].enter(dir.path, listed[side]);
+    for (const side of SIDES) if (dir[side]) this.#bundles[side].enter(dir.path, listed[side], { isLive });
     const lists = {
       dir: dir.path,
       rows: this.#context.archive.children(dir.path),
@@ -222,9 +298,11 @@ export class Scanner {
       const row = hasWaited ? this.#context.archive.get(found.path) : found.row;
       const merged = this.#withoutIgnored({ ...found, row });
       this.entries++;
-      this.#name(merged);
+      const isSending = isLive && SIDES.some((side) => this.#bundles[side].isMaking(merged.path));
+      this.#name(merged, isLive);
       const down = { path: merged.path, left: isDir(merged.left), right: isDir(merged.right) };
-      if (down.left || down.right) todo.push(down);
+      if (!isLive && (down.left || down.right)) todo.push(down);
+      if (isLive && (down.left || down.right) && !isSending) this.#enterNew({ ...down, isCrowd: true }, merged, todo);
       for (const side of SIDES) {
         if (!this.#bundles[side].isFull) continue;
         await this.#bundles[side].room();
@@ -233,6 +311,14 @@ export class Scanner {
     }
     for (const side of SIDES) this.#bundles[side].exit();
     this.#sumUp(dir.path);
+  }
+
+  /** A directory in a crowded one: gone through where it is new. */
+  #enterNew(dir: Todo, merged: MergedName, todo: Todo[]): void {
+    const { row, path } = merged;
+    if (row === null) return void todo.push(dir);
+    const isSame = SIDES.every((side) => merged[side]?.kind !== "present" || isSameDir(row, side, merged[side]));
+    if (!isSame) this.request(path);
   }
 
   /** What is ignored was forgotten: from now on the rows of the directory may stand for it (sum_scope.ts). */
@@ -277,20 +363,30 @@ export class Scanner {
     status.fine(path);
   }
 
-  #name(merged: MergedName): void {
+  #name(merged: MergedName, isLive: boolean): void {
     const { row } = merged;
     const news = { left: this.#newsOf(merged, "left"), right: this.#newsOf(merged, "right") };
     const isMissing = (side: Side) => row !== null && merged[side] === null;
     const missing = SIDES.filter(isMissing);
     if (row !== null && missing.length === 2) return this.#absences.gone(merged.path);
     if (missing.length === 0 && news.left === null && news.right === null) return;
-    if (this.#context.settings.skipInitialSync && this.#isFirst) return this.#skip(merged);
-    if (SIDES.some((side) => this.#bundles[side].offer(merged))) return;
-    for (const side of missing) this.#absences.note(side, merged.path);
+    if (this.#context.settings.skipInitialSync && this.#isFirst && !isLive) return this.#skip(merged);
+    if (SIDES.some((side) => this.#bundles[side].offer(merged, { isLive }))) return;
+    for (const side of missing) {
+      if (isLive) this.#confirm(side, merged.path);
+      else this.#absences.note(side, merged.path);
+    }
     for (const side of SIDES) {
       const seen = news[side];
-      if (seen !== null) this.#context.board.add(side, seen, { isLive: false, isListed: true });
+      if (seen !== null) this.#context.board.add(side, seen, { isLive, isListed: true });
     }
+  }
+
+  /** What a user has just removed, or replaced: a look shows what is there (I1). */
+  #confirm(side: Side, path: RelPath): void {
+    const { looks, board } = this.#context;
+    const look = { path, content: false, digest: false, sizeBytes: 0 };
+    looks[side].want(look, (seen) => board.add(side, seen, { isLive: true }));
   }
 
   /** What one side shows, where that is not just what the archive says. */
@@ -337,6 +433,10 @@ function entriesOf(listing: Listing | undefined): readonly Observation[] | undef
 
 function hasGone(listing: Listing | undefined): boolean {
   return listing?.kind === "unlisted" && (listing.self.kind === "absent" || listing.self.kind === "orphan");
+}
+
+function isSameDir(row: ArchiveRow, side: Side, seen: Observation): boolean {
+  return seen.kind === "present" && row.entry.kind === "dir" && sameObject(row[side], seen.stamp);
 }
 
 function isDir(seen: Observation | null | undefined): boolean {

@@ -115,6 +115,11 @@ export type EndpointEvent =
   }
   /** Events were lost: everything at and below `path` must be listed again (I8). */
   | { readonly kind: "rescan"; readonly path: RelPath; readonly why: string }
+  /**
+   * So much happened in a directory, or in a storm it is new, that nobody looked at it name by name: it is to be
+   * listed, and what is new in it gone through.
+   */
+  | { readonly kind: "crowd"; readonly path: RelPath }
   /** The root was moved, removed, unmounted or mounted over: halt until it is back. */
   | { readonly kind: "root-lost"; readonly why: string }
   /** The watch limit is reached: `path` and below are not watched. */

@@ -6,7 +6,7 @@
  * @module
  */
 import type { Clock } from "../base/clock.ts";
-import { EndpointLostError, ProtocolError, type PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
+import { EndpointLostError, type PsyncError, SafetyHaltError, SetupError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
 import type { Checkup, Vitals } from "../core/checkup.ts";
 import {
@@ -23,8 +23,6 @@ import {
   type Listing,
   type LookOptions,
   type Pack,
-  PACK_BYTES_MAX,
-  PACK_FILES_MAX,
   type PackRequest,
   type SupplyRequest,
   type SupplyResult,
@@ -38,7 +36,7 @@ import type { CommitBatch, Transition, TransitionResult } from "../core/transiti
 import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
 import { Applier, type RawDone } from "../replica/applier.ts";
 import { Batches } from "../replica/batches.ts";
-import { type Committed, Committer, statOfStamp, TrashLabels } from "../replica/committer.ts";
+import { type Committed, Committer, TrashLabels } from "../replica/committer.ts";
 import { Counter } from "../replica/counter.ts";
 import { FollowedLinks } from "../replica/followed_links.ts";
 import { errnoName } from "../replica/errno.ts";
@@ -47,7 +45,8 @@ import { hostCheckup, watchLimit } from "../replica/host_checkup.ts";
 import { KnownStamps } from "../replica/known_stamps.ts";
 import { Lister } from "../replica/lister.ts";
 import { Looker, OwnerNaming, type Sighting } from "../replica/looker.ts";
-import { KIND, type RawStat, STATUS } from "../replica/native_format.ts";
+import { type RawStat, STATUS } from "../replica/native_format.ts";
+import { packFiles } from "../replica/packer.ts";
 import { findProgram } from "../replica/programs.ts";
 import { stampOf } from "../replica/observe.ts";
 import { Owners } from "../replica/owners.ts";
@@ -196,8 +195,11 @@ export class LocalEndpoint implements Endpoint {
     for (const { listing: { path, self }, stat } of listed) {
       if (self.kind === "present" && stat !== null) this.#rememberDir(path, { stat, began: self.began });
     }
-    const { followed } = this.#parts;
-    for (const { listing } of listed) followed?.noteListing(listing);
+    const { followed, reporter } = this.#parts;
+    for (const each of listed) {
+      reporter.listed(each);
+      followed?.noteListing(each.listing);
+    }
     return listed.map(({ listing }) => listing);
   }
 
@@ -238,19 +240,8 @@ export class LocalEndpoint implements Endpoint {
     return { kind: "blocked", path: seen.path, began: seen.began, reason: "excluded", detail: seen.entry.kind };
   }
 
-  async pack(requests: readonly PackRequest[]): Promise<Pack> {
-    requireSmall(requests);
-    const files = requests.map(({ path, stamp }) => ({ path, stat: statOfStamp(KIND.file, stamp) }));
-    const packed = await this.#parts.applier.pack(files);
-    if (packed.files.some(({ status }) => status === STATUS.guard)) {
-      throw new SafetyHaltError("Cannot read files: the root is not the root that was opened");
-    }
-    const { content, carried } = packed;
-    return {
-      digests: packed.files.map(({ digest }) => digest),
-      pieces: content.length === 0 ? [] : [content],
-      carried,
-    };
+  pack(requests: readonly PackRequest[]): Promise<Pack> {
+    return packFiles(requests, this.#parts);
   }
 
   async carry(): Promise<CarrierPlace | null> {
@@ -432,13 +423,6 @@ export class LocalEndpoint implements Endpoint {
 /** Of what would change a link that is shown as a file. */
 function refusedResult(ended: number): TransitionResult {
   return { kind: "failed", ended, reason: "one-way", detail: "-L" };
-}
-
-/** @throws {ProtocolError} for more than a brain of this build asks for. */
-function requireSmall(requests: readonly PackRequest[]): void {
-  const bytes = requests.reduce((sum, { stamp }) => sum + stamp.sizeBytes, 0);
-  if (requests.length <= PACK_FILES_MAX && bytes <= PACK_BYTES_MAX) return;
-  throw new ProtocolError("Cannot read files: too much is asked for");
 }
 
 /** Why psync's own files cannot be written in a root, and what to do. */

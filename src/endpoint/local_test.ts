@@ -117,7 +117,7 @@ Deno.test("LocalEndpoint does not lose a change while its reader is slow", async
   await world.tree.sh("for i in $(seq 12000); do echo $i > f$i; done");
   const log = new EventLog(second);
   await log.until("12000 files", () => {
-    if (log.events.some(({ kind }) => kind === "rescan")) return true;
+    if (log.events.some(({ kind }) => kind === "rescan" || kind === "crowd")) return true;
     const seen = new Set(log.observations.filter(({ kind }) => kind === "present").map(({ path }) => path));
     return seen.size === 12_000 ? true : undefined;
   });

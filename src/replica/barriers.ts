@@ -27,6 +27,11 @@ export interface Undone {
 export class Barriers {
   #barriers: Barrier[] = [];
 
+  /** Whether no barrier waits. */
+  get isEmpty(): boolean {
+    return this.#barriers.length === 0;
+  }
+
   /** Adds a barrier behind the paths that are dirty now. */
   add(id: number, pending: Set<RelPath>): void {
     this.#barriers.push({ id, waiting: pending, dirs: -1 });

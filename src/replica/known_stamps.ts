@@ -140,6 +140,17 @@ export class KnownStamps {
     return slot !== undefined && (this.#flags[slot]! & FLAG_OWN) !== 0;
   }
 
+  /** Whether what was last known at a path may hide a later write. */
+  isRacy(path: RelPath): boolean {
+    const slot = this.#slots.get(path);
+    return slot !== undefined && (this.#flags[slot]! & FLAG_RACY) !== 0;
+  }
+
+  /** Takes note of what a listing showed: where something else was said last, no look can equal that any more. */
+  listed(path: RelPath, stat: RawStat, began: number): void {
+    if (this.#slots.has(path) && this.match(path, stat) === "different") this.forget(path, began);
+  }
+
   /** Whether a directory was last known at a path. */
   isDir(path: RelPath): boolean {
     const slot = this.#slots.get(path);

@@ -29,6 +29,8 @@ export interface ListerParts {
 export interface Listed {
   readonly listing: Listing;
   readonly stat: RawStat | null;
+  /** Of its entries, in their order. */
+  readonly stats: readonly RawStat[];
 }
 
 /** The names of a listing that are not ignored. */
@@ -76,6 +78,7 @@ export class Lister {
     const self = observeListed(raw.path, { stat: raw.stat, target: "" }, context);
     return {
       stat: raw.stat,
+      stats: visible.map(({ entry }) => entry.stat),
       listing: {
         kind: "listed",
         path: raw.path,
@@ -96,7 +99,7 @@ export class Lister {
       return again!;
     }
     const self = explain(sighting!, raw.errno);
-    return { listing: { kind: "unlisted", path: raw.path, self }, stat: null };
+    return { listing: { kind: "unlisted", path: raw.path, self }, stat: null, stats: [] };
   }
 }
 

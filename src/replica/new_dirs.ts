@@ -13,6 +13,7 @@ import type { Move } from "../core/endpoint.ts";
 import type { Ignore } from "../core/ignore.ts";
 import { isBelow, parentOf, rebase, type RelPath, ROOT } from "../core/path.ts";
 import { errnoName } from "./errno.ts";
+import { CROWD_NAMES } from "./crowds.ts";
 import { visibleEntries } from "./lister.ts";
 import { DIRTY, KIND, type RawStat } from "./native_format.ts";
 import type { RawListing, Watcher } from "./watcher.ts";
@@ -35,6 +36,8 @@ export interface NewDirsParts {
   readonly ignore: Ignore;
   /** Takes a name that was found. */
   readonly mark: (path: RelPath, bits: number) => void;
+  /** Says that what is in a directory is to be told by one listing. */
+  readonly crowd: (dir: RelPath) => void;
   /** Whether what was listed is just what psync itself made there: nobody has to look. */
   readonly isOwn: (path: RelPath, stat: RawStat) => boolean;
   /** Called when a round of names was handed on. */
@@ -194,13 +197,16 @@ export class NewDirs {
       return;
     }
     const missing = this.#made.get(raw.path) ?? new Set();
-    this.#made.delete(raw.path);
-    for (const { path, entry } of visibleEntries(raw, this.#parts.ignore)) {
+    const isMade = this.#made.delete(raw.path);
+    const found = visibleEntries(raw, this.#parts.ignore).filter(({ path, entry }) => {
       missing.delete(path);
-      const isDir = entry.stat.kind === KIND.dir;
-      if (!isDir && this.#parts.isOwn(path, entry.stat)) continue;
+      return entry.stat.kind === KIND.dir || !this.#parts.isOwn(path, entry.stat);
+    });
+    // WHY not where psync made it: what is in it is known, and what is missing there is not listed.
+    if (found.length >= CROWD_NAMES && !isMade) return this.#parts.crowd(raw.path);
+    for (const { path, entry } of found) {
       // WHY: "moved" is what asks for a look at once without claiming that anybody wrote.
-      this.#parts.mark(path, DIRTY.moved | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
+      this.#parts.mark(path, DIRTY.moved | (entry.stat.kind === KIND.dir ? DIRTY.dir | DIRTY.newDir : 0));
     }
     for (const path of missing) this.#parts.mark(path, DIRTY.gone);
   }

@@ -25,6 +25,7 @@ function setUp(onPump: (dirs: NewDirs) => void) {
     ignore: compileIgnore(NO_RULES),
     mark: () => {},
     isOwn: () => false,
+    crowd: () => {},
     pump: () => onPump(dirs),
     room: () => Promise.resolve(),
     rescan: (path) => rescanned.push(path),

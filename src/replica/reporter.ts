@@ -14,16 +14,17 @@ import { type Ignore, isOwn } from "../core/ignore.ts";
 import type { Observation } from "../core/observation.ts";
 import { parentOf, rebase, type RelPath, ROOT } from "../core/path.ts";
 import { Barriers } from "./barriers.ts";
+import { Crowds, STORM_NAMES } from "./crowds.ts";
 import type { KnownStamps } from "./known_stamps.ts";
 import type { Looker, Sighting } from "./looker.ts";
+import type { Listed } from "./lister.ts";
 import { DIRTY, KIND, type RawDirty, type RawStat, type WatchRecord } from "./native_format.ts";
 import { NewDirs } from "./new_dirs.ts";
 import { Outbox } from "./outbox.ts";
-import { type Due, LOOK_DEEP, LOOK_FOLLOWED, Settle } from "./settle.ts";
+import { isToldAsItGrew, type Look, lookAtDues } from "./report_looks.ts";
+import { type Due, LOOK_DEEP, Settle } from "./settle.ts";
 import type { Watcher } from "./watcher.ts";
 
-/** Content of files up to this size travels with a report. */
-export const REPORT_CONTENT_BYTES = 64 << 10;
 /** The most paths of one batch of looks, and how many batches are under way at once. */
 const BATCH_PATHS = 128;
 const BATCHES_MAX = 3;
@@ -57,16 +58,14 @@ interface Batch {
   readonly after: Promise<void>;
 }
 
-interface Look {
-  readonly due: Due;
-  readonly sighting: Sighting;
-}
-
 /** What an endpoint reports by itself. */
 export class Reporter {
   readonly #parts: ReporterParts;
   readonly #settle: Settle;
   readonly #outbox = new Outbox();
+  readonly #crowds: Crowds;
+  /** The counter when the newest listing began that the brain has. */
+  #listedAt = 0;
   #newDirs: NewDirs | null = null;
   #watcher: Pick<Watcher, "list" | "drop"> | null = null;
   #moves: SeenMove[] = [];
@@ -80,6 +79,7 @@ export class Reporter {
   constructor(parts: ReporterParts) {
     this.#parts = parts;
     this.#settle = new Settle(parts.clock);
+    this.#crowds = new Crowds(parts.clock);
   }
 
   /** What is reported, for one reader. */
@@ -94,7 +94,8 @@ export class Reporter {
       watcher,
       clock: this.#parts.clock,
       ignore: this.#parts.ignore,
-      mark: (path, bits) => this.#settle.mark(path, bits),
+      mark: (path, bits) => this.#hint(path, bits),
+      crowd: (dir) => this.#crowds.add(dir),
       isOwn: (path, stat) => this.#parts.known.isOwn(path) && this.#parts.known.match(path, stat) !== "different",
       pump: () => this.pump(),
       room: () => this.#room(),
@@ -124,6 +125,7 @@ export class Reporter {
   /** Everything is to be listed again; hints that wait are worth nothing any more (I8). */
   restart(why: string): void {
     this.#settle.clear();
+    this.#crowds.clear();
     this.#moves = [];
     this.#newDirs?.clear();
     this.#outbox.rescan(ROOT, why);
@@ -153,12 +155,22 @@ export class Reporter {
     this.pump();
   }
 
+  /** Takes note of a listing that is handed out; `stats` of its entries. */
+  listed({ listing, stats }: Listed): void {
+    if (listing.kind !== "listed") return;
+    this.#listedAt = Math.max(this.#listedAt, listing.began);
+    this.#crowds.noteListed(listing.path, stats.length);
+    listing.entries.forEach(({ path }, i) => this.#parts.known.listed(path, stats[i]!, listing.began));
+  }
+
   /** Remembers what was handed out by another way than an event. */
   remember({ observation, stat }: Sighting): void {
     const { known } = this.#parts;
     const { kind, path, began } = observation;
     if (kind === "orphan") this.#settle.noteOrphan(path);
-    if (kind === "present") known.remember(path, stat, { began, isOwn: false, isRacy: this.#isRacy(stat) });
+    // A listing that began later may have shown another state, and been handed out before.
+    if (began < this.#listedAt) known.forget(path, began);
+    else if (kind === "present") known.remember(path, stat, { began, isOwn: false, isRacy: this.#isRacy(stat) });
     else if (kind === "absent") known.remember(path, null, { began, isOwn: false, isRacy: false });
     else known.forget(path, began);
     if (kind === "busy") {
@@ -200,6 +212,7 @@ export class Reporter {
   /** Starts the looks that are due, and the timer for those that are not. */
   pump(): void {
     if (this.#outbox.isClosed) return;
+    this.#tellCrowds({ isHurried: !this.#barriers.isEmpty });
     while (this.#batches.size < BATCHES_MAX) {
       const dues = this.#settle.take(BATCH_PATHS);
       const moves = this.#takeMoves(dues);
@@ -226,8 +239,10 @@ export class Reporter {
     this.#timer?.cancel();
     this.#timer = null;
     // With all batches under way, the end of one of them comes here again.
-    const dueMs = this.#batches.size < BATCHES_MAX ? this.#settle.nextDueMs() : null;
-    if (dueMs === null) return;
+    const lookMs = this.#batches.size < BATCHES_MAX ? this.#settle.nextDueMs() : null;
+    const crowdMs = this.#crowds.nextDueMs();
+    if (lookMs === null && crowdMs === null) return;
+    const dueMs = Math.min(lookMs ?? Infinity, crowdMs ?? Infinity);
     const { clock } = this.#parts;
     this.#timer = clock.after(Math.max(0, dueMs - clock.nowMs()), () => this.pump());
   }
@@ -237,9 +252,38 @@ export class Reporter {
       if (this.#isIgnored(path, null)) continue;
       if ((bits & DIRTY.whole) !== 0) this.#outbox.rescan(path, "too many changes in one directory");
       if (path === ROOT) continue; // the root itself is nobody's to synchronise
-      this.#settle.mark(path, bits & ~DIRTY.whole);
+      this.#hint(path, bits & ~DIRTY.whole);
     }
     if (this.#settle.size > DIRTY_MAX) this.restart("too many changes at once");
+  }
+
+  /** Takes a hint: a path is looked at, or its directory is listed with all that happens there. */
+  #hint(path: RelPath, bits: number): void {
+    if (!this.#isCrowded(path, bits)) this.#settle.mark(path, bits);
+  }
+
+  /**
+   * What psync made is looked at by itself, as that is silent; so is what a listing may show as it was though it
+   * was written to (I14).
+   */
+  #isCrowded(path: RelPath, bits: number): boolean {
+    const isStorm = this.#settle.size > STORM_NAMES;
+    if (!isStorm && this.#crowds.isEmpty) return false;
+    const { known } = this.#parts;
+    if (this.#settle.isEngaged(path) || known.isOwn(path) || known.isRacy(path)) return false;
+    if ((bits & DIRTY.newDir) === 0) return this.#crowds.take(path, isStorm);
+    this.#crowds.add(path);
+    return true;
+  }
+
+  /** Tells what is crowded; `isHurried`: all of it now. */
+  #tellCrowds({ isHurried = false } = {}): void {
+    if (this.#settle.size <= STORM_NAMES) this.#crowds.calm();
+    if (this.#crowds.takeFormed()) {
+      const moved = new Set(this.#moves.flatMap(({ from, now }) => [from, now]));
+      this.#settle.withdraw((path) => !moved.has(path) && this.#crowds.has(parentOf(path)) && this.#isCrowded(path, 0));
+    }
+    for (const path of this.#crowds.takeDue({ isHurried })) void this.#outbox.post(() => ({ kind: "crowd", path }));
   }
 
   #takeMove(move: Move, isDir: boolean): void {
@@ -258,6 +302,7 @@ export class Reporter {
       this.#parts.known.move(move);
       this.#settle.followMove(move);
       this.#newDirs?.followMove(move);
+      this.#crowds.followMove(move);
       this.#moves = this.#moves.map((seen) => ({ ...seen, now: rebase(seen.now, move) }));
     }
     if (this.#moves.length < MOVES_MAX) this.#moves.push({ from, to, isDir, now: to });
@@ -294,7 +339,7 @@ export class Reporter {
 
   async #run({ dues, moves, after }: Batch): Promise<void> {
     try {
-      const looks = await this.#look(dues);
+      const looks = await lookAtDues(dues, { ...this.#parts, settle: this.#settle });
       await after;
       await this.#outbox.post(() => this.#judge(looks, moves));
     } catch (error) {
@@ -303,43 +348,6 @@ export class Reporter {
         await this.#outbox.post(() => ({ kind: "root-lost", why: error.message }));
       } else this.end(error as PsyncError);
     }
-  }
-
-  /** Looks at each path: first at the stamp alone where probably nobody changed what psync knows of it. */
-  async #look(dues: readonly Due[]): Promise<Look[]> {
-    const { known, looker } = this.#parts;
-    const isQuiet = ({ path, bits }: Due) => known.isOwn(path) || bits === LOOK_FOLLOWED;
-    const deep = dues.filter(({ bits }) => (bits & LOOK_DEEP) !== 0);
-    const own = dues.filter((due) => isQuiet(due) && (due.bits & LOOK_DEEP) === 0);
-    const rest = dues.filter((due) => !isQuiet(due) && (due.bits & LOOK_DEEP) === 0);
-    const look = (part: readonly Due[], digests: boolean, contentLimitBytes: number, stampOnly = false) =>
-      looker.look(part.map(({ path }) => path), { digests, contentLimitBytes, stampOnly });
-    const [owns, deeps, rests] = await Promise.all([
-      look(own, false, 0, true),
-      look(deep, true, REPORT_CONTENT_BYTES),
-      look(rest, false, REPORT_CONTENT_BYTES),
-    ]);
-    const changed = own.filter(({ path }, i) => isFile(owns[i]!) && known.match(path, owns[i]!.stat) === "different");
-    const changes = await look(changed, false, REPORT_CONTENT_BYTES);
-    const found = new Map<RelPath, Sighting>();
-    for (const sighting of [...owns, ...deeps, ...rests, ...changes]) found.set(sighting.observation.path, sighting);
-    for (const sighting of await this.#lookAtGrowing(found)) found.set(sighting.observation.path, sighting);
-    return dues.map((due) => ({ due, sighting: found.get(due.path)! }));
-  }
-
-  /** Files that a writer has had open for long, as they are for a moment; not where nothing was written since. */
-  async #lookAtGrowing(found: ReadonlyMap<RelPath, Sighting>): Promise<readonly Sighting[]> {
-    const { looker } = this.#parts;
-    const paths = [...found.keys()].filter((path) => {
-      const { observation, stat } = found.get(path)!;
-      return observation.kind === "busy" && this.#settle.isDueToGrow(path) && !this.#isToldAsItGrew(path, stat);
-    });
-    return await looker.look(paths, { digests: false, contentLimitBytes: REPORT_CONTENT_BYTES, growing: "open" });
-  }
-
-  /** Whether what a writer has open is what was last shown of it. */
-  #isToldAsItGrew(path: RelPath, stat: RawStat | null): boolean {
-    return stat !== null && this.#parts.known.match(path, stat) !== "different";
   }
 
   #judge(looks: readonly Look[], moves: readonly SeenMove[]): EndpointEvent | null {
@@ -398,7 +406,7 @@ export class Reporter {
         this.#settle.mark(parentOf(path), DIRTY.gone);
         return this.#finish(path, false);
       case "busy": {
-        if (this.#settle.isLongBusy(path) && this.#isToldAsItGrew(path, sighting.stat)) {
+        if (this.#settle.isLongBusy(path) && isToldAsItGrew(this.#parts.known, path, sighting.stat)) {
           this.#settle.finishGrowing(path, 0);
           return false;
         }
@@ -476,8 +484,4 @@ export class Reporter {
 
 function isShownAsItGrows({ observation }: Sighting): boolean {
   return observation.kind === "present" && isGrowing(observation.stamp);
-}
-
-function isFile({ observation, stat }: Sighting): boolean {
-  return observation.kind === "present" && stat?.kind === KIND.file;
 }

@@ -135,6 +135,20 @@ export class Settle {
       (this.#held.get(path)?.bits ?? 0) !== 0;
   }
 
+  /** Whether a look at a path is under way, or psync changes it, or a writer has it open: it has its own turn. */
+  isEngaged(path: RelPath): boolean {
+    return this.#flying.has(path) || this.#held.has(path) || this.#busy.has(path);
+  }
+
+  /** Takes back what events alone made dirty, where `isWithdrawn` says so. */
+  withdraw(isWithdrawn: (path: RelPath) => boolean): void {
+    for (const paths of [this.#ready, this.#waiting]) {
+      for (const [path, { bits }] of paths) {
+        if ((bits & (LOOK_DEEP | LOOK_FOLLOWED)) === 0 && isWithdrawn(path)) paths.delete(path);
+      }
+    }
+  }
+
   /** Whether the last look at a path found a writer. */
   isBusy(path: RelPath): boolean {
     return this.#busy.has(path);

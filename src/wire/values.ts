@@ -429,6 +429,7 @@ export type EventPart =
   | { readonly kind: "observation"; readonly observation: Observation }
   | { readonly kind: "move"; readonly move: Move }
   | { readonly kind: "rescan"; readonly path: RelPath; readonly why: string }
+  | { readonly kind: "crowd"; readonly path: RelPath }
   | { readonly kind: "root-lost"; readonly why: string }
   | { readonly kind: "unwatched"; readonly path: RelPath }
   | { readonly kind: "barrier"; readonly id: number };
@@ -438,6 +439,7 @@ export const eventPart: Codec<EventPart> = union<EventPart>({
   observation: { observation },
   move: { move },
   rescan: { path: treePath, why: shortText },
+  crowd: { path: treePath },
   "root-lost": { why: shortText },
   unwatched: { path: treePath },
   barrier: { id: u32 },

@@ -33,6 +33,7 @@ import { compareNames, isBelow, joinPath, type Name, rebase, type RelPath, ROOT 
 import { Sum, SumHash } from "../../src/core/sum.ts";
 import type { CommitBatch, Expected, Transition, TransitionResult } from "../../src/core/transition.ts";
 import type { Space, TrashAction, TrashPage, TrashResult } from "../../src/core/trash.ts";
+import { BoxCrowds } from "./crowds.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { MemoryTree, Node } from "./tree.ts";
 
@@ -62,6 +63,7 @@ export class MemoryEndpoint implements Endpoint {
   readonly #trace: (line: string) => void;
   #counter = 0;
   #dirty = new Set<RelPath>();
+  readonly #crowds: BoxCrowds;
   #moves: Move[] = [];
   /** Looked at now, or without finding a parent. */
   readonly #astray = new Set<RelPath>();
@@ -80,12 +82,15 @@ export class MemoryEndpoint implements Endpoint {
       readonly boot?: number;
       readonly isPaired?: boolean;
       readonly faults?: Faults;
+      /** What part of what happens is told by listings; none by default. */
+      readonly crowds?: number;
       readonly trace?: (line: string) => void;
     },
   ) {
     this.#trace = options.trace ?? (() => {});
     this.tree = tree;
     this.#scheduler = scheduler;
+    this.#crowds = new BoxCrowds(scheduler.random, options.crowds ?? 0);
     this.#faults = options.faults ?? {};
     this.facts = {
       hostName: options.name,
@@ -135,7 +140,7 @@ export class MemoryEndpoint implements Endpoint {
   }
 
   async barrier(id: number): Promise<void> {
-    while (this.#dirty.size > 0 || this.#isReporting) await this.#turn();
+    while (this.#dirty.size > 0 || this.#crowds.size > 0 || this.#isReporting) await this.#turn();
     this.#events.tryPush({ kind: "barrier", id });
   }
 
@@ -149,7 +154,10 @@ export class MemoryEndpoint implements Endpoint {
     for (const dir of dirs) {
       await this.#turn();
       this.#counter++;
-      listings.push(this.#listing(dir));
+      const listing = this.#listing(dir);
+      const entries = listing.kind === "listed" ? listing.entries : [];
+      for (const seen of entries) if (!this.#isKnown(seen)) this.#known.delete(seen.path);
+      listings.push(listing);
     }
     await this.#turn();
     return listings;
@@ -338,17 +346,23 @@ export class MemoryEndpoint implements Endpoint {
 
   #changed(path: RelPath, move?: Move): void {
     if (!this.#watching) return;
+    const node = this.tree.find(path);
+    if (move === undefined && this.#crowds.take(path, node?.kind === "dir")) return void this.#startReport();
     this.#dirty.add(path);
     if (move !== undefined) {
       this.#moves.push(move);
       this.#moveKnown(move);
+      this.#crowds.followMove(move);
       // A look that was under way, or found no parent, was led astray: it is made again under the new name.
       for (const hint of [...this.#dirty, ...this.#astray]) this.#dirty.add(rebase(hint, move));
     }
-    const node = this.tree.find(path);
     if (node?.kind === "dir" && move === undefined) {
       for (const [below] of this.tree.walk(node, `${path}/`)) this.#dirty.add(below);
     }
+    this.#startReport();
+  }
+
+  #startReport(): void {
     void this.#report().catch(() => {}); // only a cut link ends it, and the cut is told by events()
   }
 
@@ -365,8 +379,9 @@ export class MemoryEndpoint implements Endpoint {
   async #report(): Promise<void> {
     if (this.#isReporting) return;
     this.#isReporting = true;
-    while (this.#dirty.size > 0 && !this.#dead) {
+    while (this.#dirty.size + this.#crowds.size > 0 && !this.#dead) {
       await this.#turn();
+      for (const dir of this.#crowds.drain()) this.#events.tryPush({ kind: "crowd", path: dir });
       const paths = [...this.#dirty].sort();
       const moves = this.#moves;
       this.#dirty.clear();
@@ -464,14 +479,8 @@ function entryOf(node: Node, digest: boolean): Entry {
   const { mode, mtimeNs, text } = node;
   if (node.kind === "dir") return { kind: "dir", mode, owner: null, mtimeNs };
   if (node.kind === "link") return { kind: "link", mode, owner: null, mtimeNs, target: text };
-  return {
-    kind: "file",
-    mode,
-    owner: null,
-    mtimeNs,
-    sizeBytes: new TextEncoder().encode(text).length,
-    digest: digest ? fakeDigest(text) : null,
-  };
+  const sizeBytes = new TextEncoder().encode(text).length;
+  return { kind: "file", mode, owner: null, mtimeNs, sizeBytes, digest: digest ? fakeDigest(text) : null };
 }
 
 /** Not a hash, but as good as one here: different texts give different digests. */

@@ -33,6 +33,8 @@ export interface WorldOptions {
   readonly seed: number;
   readonly names?: readonly string[];
   readonly faults?: Faults;
+  /** What part of what happens is told by listings; none by default. */
+  readonly crowds?: number;
   /** Stands between the brain and an endpoint. */
   readonly wrap?: (side: Side, endpoint: Endpoint) => Endpoint;
   readonly settings?: Partial<PairSettings>;
@@ -112,6 +114,7 @@ export class World {
         boot: this.#boots[side],
         isPaired: this.#run > 0,
         faults: this.#options.faults ?? {},
+        crowds: this.#options.crowds ?? 0,
         trace: (line) => this.log.push(`    ${side}: ${line}`),
       });
     const endpoints = { left: open("left"), right: open("right") };

@@ -31,7 +31,7 @@ function barrierSuite(test: RegisterTest): void {
     // Where a directory is to be listed, all that is in it counts as told.
     const listed: RelPath[] = [];
     for (const each of world.log.events.slice(0, end)) {
-      if (each.kind === "rescan") listed.push(each.path);
+      if (each.kind === "rescan" || each.kind === "crowd") listed.push(each.path);
       if (each.kind !== "observed") continue;
       // What was told under its old name follows the rename.
       for (const move of each.moves) seen = seen.map((path) => isBelow(path, move.from) ? rebase(path, move) : path);

@@ -223,6 +223,7 @@ export const event: fc.Arbitrary<EndpointEvent> = fc.oneof(
     moves: fc.array(move, { maxLength: 3 }),
   }),
   fc.record({ kind: fc.constant("rescan" as const), path: treePath, why: text }),
+  fc.record({ kind: fc.constant("crowd" as const), path: treePath }),
   fc.record({ kind: fc.constant("root-lost" as const), why: text }),
   fc.record({ kind: fc.constant("unwatched" as const), path: treePath }),
   fc.record({ kind: fc.constant("barrier" as const), id: fc.nat(0xffff_ffff) }),
