@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,9 @@
 #include "carrier.h"
 #include "commit.h"
 #include "look.h"
+#include "spare.h"
+
+#define SPARE_IDLE_MS 1000
 
 struct apply { /* the state of the process */
   struct replica replica;
@@ -204,7 +208,14 @@ static _Noreturn void end_malformed(struct apply *a, int err, const char *text) 
 }
 
 /* Reads and takes one request. Returns false at the end of stdin. */
+/* Nothing was asked for in a while: what is kept for more of the same is given back. */
+static void await_request(void) {
+  struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+  if (spare_is_kept() && poll(&in, 1, SPARE_IDLE_MS) == 0) spare_drop();
+}
+
 static bool read_request(struct apply *a) {
+  await_request();
   struct request *q = must_alloc(sizeof *q);
   *q = (struct request){.apply = a};
   int got = record_read(STDIN_FILENO, &q->record);

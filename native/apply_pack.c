@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sha256.h"
+#include "spare.h"
 
 #define ENTRY_SIZE_MIN 66 /* bytes: path, STAT */
 
@@ -75,7 +76,7 @@ static void write_digest(struct buf *answer, const uint8_t *data, size_t len) {
 void pack_run(struct replica *replica, struct carrier *carrier, const struct pack_request *request,
               struct buf *answer) {
   struct site site;
-  struct buf contents = {0};
+  struct buf contents = spare_take();
   bool is_guarded = site_open(replica, &site) < 0;
   buf_u32(answer, request->count);
   for (uint32_t i = 0; i < request->count; i++) {
@@ -87,7 +88,7 @@ void pack_run(struct replica *replica, struct carrier *carrier, const struct pac
   uint64_t carried = carrier_send(carrier, &contents);
   buf_bytes32(answer, contents.data, carried ? 0 : contents.len);
   buf_u64(answer, carried);
-  buf_free(&contents);
+  spare_give(&contents);
   if (!is_guarded) site_close(&site);
 }
 

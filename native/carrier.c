@@ -3,6 +3,7 @@
  */
 #include "carrier.h"
 #include "carry.h"
+#include "spare.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -104,10 +105,11 @@ static int receive_pack(struct carrier *c) {
   if (receive(c, head, sizeof head, -1) < 0) return -1;
   uint64_t number = little(head, 8), len = little(head + 8, 4);
   if (!number || number == UINT64_MAX || len > CARRIER_PACK_MAX) return -1;
+  content = spare_take();
   buf_reserve(&content, len);
   content.len = len;
   if (receive(c, content.data, len, CARRIER_SILENCE_S * 1000) == 0 && keep(c, number, &content) == 0) return 0;
-  buf_free(&content);
+  spare_give(&content);
   return -1;
 }
 
@@ -210,7 +212,7 @@ static void close_stream(struct carrier *c) {
 
 static void drop_packs(struct carrier *c) {
   for (size_t i = 0; i < CARRIER_PACKS; i++) {
-    buf_free(&c->packs[i].content);
+    spare_give(&c->packs[i].content);
     c->packs[i] = (struct carried){0};
   }
 }

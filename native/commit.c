@@ -3,6 +3,7 @@
  */
 #include "commit.h"
 #include "permit.h"
+#include "spare.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -236,7 +237,7 @@ void commit_run(struct replica *replica, struct commit *c, struct buf *answer) {
 
 void commit_free(struct commit *c) {
   for (uint32_t i = 0; i < c->count; i++) buf_free(&c->ops[i].out.kept);
-  buf_free(&c->pack);
+  spare_give(&c->pack);
   free(c->ops);
   *c = (struct commit){0};
 }

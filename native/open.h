@@ -51,6 +51,8 @@ enum status place_status(int err);
 int open_again(int path_fd, int flags);
 /* Writes "/proc/self/fd/<fd>". */
 void open_proc_path(char out[32], int fd);
+/* Gives the object of an fd another name, the first one of a file that was opened without. Returns 0, or -1 with errno. */
+int open_link(int fd, int dir, const char *name);
 /* close() that keeps errno; -1 is fine. */
 void close_fd(int fd);
 

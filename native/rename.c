@@ -56,9 +56,7 @@ static int rename_dir_checked(struct end from, struct end to) {
 }
 
 int rename_nameless(int object, struct end to) {
-  char path[32];
-  open_proc_path(path, object);
-  return linkat(AT_FDCWD, path, to.dir, to.name, AT_SYMLINK_FOLLOW);
+  return open_link(object, to.dir, to.name);
 }
 
 int rename_noreplace(struct site *site, struct end from, struct end to, uint8_t kind) {

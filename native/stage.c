@@ -56,9 +56,7 @@ static int open_nameless(struct site *site, char temp[STAGE_NAME_SIZE]) {
 
 static int give_name(struct site *site, int fd, const char *temp, const char *name) {
   if (*temp) return renameat(site->stage, temp, site->stage, name);
-  char path[32];
-  open_proc_path(path, fd);
-  return linkat(AT_FDCWD, path, site->stage, name, AT_SYMLINK_FOLLOW);
+  return open_link(fd, site->stage, name);
 }
 
 /* Ends the staging of a file that is to get its first name in the tree: it vanishes with its fds. One
