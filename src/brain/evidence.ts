@@ -19,9 +19,9 @@ class CounterMemory {
   floor = 0;
 
   note(path: RelPath, counter: number): void {
-    const known = this.#counters.get(path) ?? 0;
-    this.#counters.delete(path);
-    this.#counters.set(path, Math.max(known, counter));
+    const known = this.#counters.get(path);
+    if (known !== undefined) this.#counters.delete(path); // so that it is the newest again
+    this.#counters.set(path, Math.max(known ?? 0, counter));
     if (this.#counters.size <= REMEMBERED) return;
     const [oldest, forgotten] = this.#counters.entries().next().value!;
     this.#counters.delete(oldest);

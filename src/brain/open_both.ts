@@ -4,6 +4,7 @@
  * @module
  */
 import { SetupError } from "../base/errors.ts";
+import { Together } from "../base/together.ts";
 import type { Endpoint, EndpointOptions } from "../core/endpoint.ts";
 import type { PathRules } from "../core/ignore.ts";
 import { showPath } from "../core/path.ts";
@@ -42,7 +43,9 @@ export async function openBoth(
   context: SessionContext,
   options: Pick<EndpointOptions, "maxWatches"> = {},
 ): Promise<OpenedPair> {
-  await using stack = new AsyncDisposableStack();
+  await using all = new Together();
+  const aborted = new AbortController();
+  all.use({ [Symbol.asyncDispose]: () => Promise.resolve(aborted.abort()) });
   const { nativePath } = context.self;
   // What has a limit goes through the frames, where it is kept.
   const mayCarry = settings.rsync.bytesPerSecond === null;
@@ -51,15 +54,13 @@ export async function openBoth(
   // All that a left root has which is in no pair yet will have to go to the other one.
   const onLeft = (left: Endpoint) => {
     if (!mayCarry || host === null || left.facts.pairMarker !== null) return;
-    ahead = stack.use(new CarrierAhead({ host, ...reach(settings), nativePath }));
+    ahead = all.use(new CarrierAhead({ host, ...reach(settings), nativePath }));
   };
-  const { endpoints, deployed } = stack.use(await openEndpoints(settings, context, { ...options, onLeft }));
+  const { endpoints, deployed } = all.use(await openEndpoints(settings, context, { ...options, onLeft }));
   await requireNoneBanned(endpoints, settings.banned);
   if (settings.remoteHost !== null) requireRsync(endpoints, settings.remoteHost);
-  const aborted = new AbortController();
-  stack.defer(() => aborted.abort());
-  const run = await makeRunRsync(endpoints, settings, context, { stack, signal: aborted.signal });
-  const carrier = stack.use(
+  const run = await makeRunRsync(endpoints, settings, context, { all, signal: aborted.signal });
+  const carrier = all.use(
     new Carrier({
       ...endpoints,
       host,
@@ -70,8 +71,8 @@ export async function openBoth(
     }),
   );
   const wantCarrier = () => mayCarry ? carrier.want() : NO_CARRIER;
-  const owned = stack.move();
-  return { endpoints, runRsync: run, wantCarrier, deployed, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  const owned = all.move();
+  return { endpoints, runRsync: run, wantCarrier, deployed, [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose]() };
 }
 
 /** What is opened beside the roots' own settings. */
@@ -86,7 +87,7 @@ export async function openEndpoints(
   context: SessionContext,
   { maxWatches = 0, onLeft }: OpeningOptions = {},
 ): Promise<Omit<OpenedPair, "runRsync" | "wantCarrier">> {
-  await using stack = new AsyncDisposableStack();
+  await using all = new Together();
   let deployed = false;
   const given = new AbortController();
   // Reaching another host takes longest, so that it begins first; a left root that cannot be opened ends it.
@@ -98,7 +99,7 @@ export async function openEndpoints(
     { maxWatches, onDeployed: () => deployed = true },
   );
   reaching?.catch(() => {}); // told when it is waited for
-  const left = stack.use(
+  const left = all.use(
     await openLocal(settings, context, {
       root: settings.left,
       rules: settings.rules,
@@ -108,15 +109,15 @@ export async function openEndpoints(
       .catch((error) => giveUp(error, reaching, given)),
   );
   onLeft?.(left);
-  const right = stack.use(
+  const right = all.use(
     await (reaching ??
       openLocal(settings, context, { root: settings.right, rules: rightRules(settings), maxWatches })),
   );
-  const owned = stack.move();
+  const owned = all.move();
   return {
     endpoints: translated({ left, right }, settings.translate),
     deployed,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    [Symbol.asyncDispose]: () => owned[Symbol.asyncDispose](),
   };
 }
 
@@ -204,12 +205,12 @@ async function makeRunRsync(
   endpoints: Sides<Endpoint>,
   settings: SessionSettings,
   context: SessionContext,
-  life: { readonly stack: AsyncDisposableStack; readonly signal: AbortSignal },
+  life: { readonly all: Together; readonly signal: AbortSignal },
 ): Promise<RunRsync> {
   const { nativePath } = context.self;
   const hosts: Sides<string | null> = { left: null, right: settings.remoteHost };
   const end = (side: Side): RsyncEnd => ({ root: endpoints[side].facts.root, host: hosts[side] });
-  const link = settings.remoteHost === null ? null : life.stack.use(
+  const link = settings.remoteHost === null ? null : life.all.use(
     await BulkLink.open({
       host: settings.remoteHost,
       ...reach(settings),

@@ -49,7 +49,7 @@ export class RenamedApart {
 
   /** Whether an object was known under a name that is forgotten now. */
   wasKnown(side: Side, stamp: Stamp): boolean {
-    return this.#forgotten.has(objectKey(side, stamp));
+    return this.#forgotten.size > 0 && this.#forgotten.has(objectKey(side, stamp));
   }
 
   /** Takes a path that the archive is about to forget, as neither side shows it. */
