@@ -2,7 +2,7 @@
  * A set of paths that knows which of them lie below a directory, without going through the others.
  *
  * Costs about one more entry a path. Used by what is asked "is anything below?" for each directory of a
- * large tree: board, flights, retries.
+ * large tree: board, flights, retries, scans.
  * @module
  */
 import { parentOf, type RelPath, ROOT } from "../core/path.ts";
@@ -12,6 +12,25 @@ export class PathTree {
   readonly #members = new Set<RelPath>();
   /** Of each directory the names in it that are members, or have members below them. */
   readonly #children = new Map<RelPath, Set<RelPath>>();
+
+  get size(): number {
+    return this.#members.size;
+  }
+
+  /** Whether a path, or a directory above it, is a member. */
+  covers(path: RelPath): boolean {
+    for (let at = path;; at = parentOf(at)) {
+      if (this.#members.has(at)) return true;
+      if (at === ROOT) return false;
+    }
+  }
+
+  /** Takes so many members out, the oldest first. */
+  take(count: number): RelPath[] {
+    const taken = [...this.#members.values().take(count)];
+    for (const path of taken) this.delete(path);
+    return taken;
+  }
 
   add(path: RelPath): void {
     if (this.#members.has(path)) return;

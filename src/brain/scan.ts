@@ -4,7 +4,7 @@
  *
  * Of what is equal to the archive not even a listing travels (unchanged.ts); everything else goes onto the
  * board. What is missing is collected, and judged only when the walk is complete (I1; absences.ts). One walk at a
- * time; a directory that is asked for meanwhile follows.
+ * time; what is asked for meanwhile follows, many directories in one walk.
  * @module
  */
 import { logger } from "../base/log.ts";
@@ -12,13 +12,14 @@ import type { ArchiveRow } from "../core/archive.ts";
 import type { Listing } from "../core/endpoint.ts";
 import { sameContent, sameEntry, sameObject } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
-import { ancestorsOf, isBelow, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { ancestorsOf, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Absences } from "./absences.ts";
 import { BundleLane } from "./bundles.ts";
 import type { PairContext } from "./context.ts";
 import { mergeDirectory, type MergedName } from "./merge.ts";
 import type { Sighting } from "./news.ts";
+import { PathTree } from "./path_tree.ts";
 import { type SummedDir, unchangedDirs } from "./unchanged.ts";
 import { isAsArchived } from "./view.ts";
 
@@ -26,6 +27,8 @@ import { isAsArchived } from "./view.ts";
 const LIST_DIRS = 16;
 /** How many are held against the archive in one request. */
 const VERIFY_DIRS = 1_024;
+/** How many of the directories that were asked for are gone through in one walk: very many may be polled. */
+const WALK_TOPS = 1_024;
 /** While more paths than this are on the board the walk waits. */
 const BOARD_LIMIT = 2_000;
 /** The same for large files that wait to be transferred. */
@@ -65,7 +68,7 @@ export class Scanner {
   readonly #absences: Absences;
   readonly #room: () => Promise<void>;
   readonly #bundles: Readonly<Record<Side, BundleLane>>;
-  #wanted = new Set<RelPath>();
+  readonly #wanted = new PathTree();
   readonly #crowds: Readonly<Record<Side, Set<RelPath>>> = { left: new Set(), right: new Set() };
   #isWalking = false;
   #running: Promise<void> = Promise.resolve();
@@ -100,9 +103,10 @@ export class Scanner {
 
   /** Asks for a walk at and below a directory. The first one is that of the start: `runFirst`. */
   request(dir: RelPath): void {
-    log.debug("rescan", { dir, covered: this.#isCovered(dir), walking: this.#isWalking });
-    if (this.#isCovered(dir)) return;
-    for (const other of this.#wanted) if (isBelow(other, dir)) this.#wanted.delete(other);
+    const covered = this.#wanted.covers(dir);
+    log.debug("rescan", { dir, covered, walking: this.#isWalking });
+    if (covered) return;
+    for (const other of [...this.#wanted.below(dir)]) this.#wanted.delete(other);
     this.#wanted.add(dir);
     if (!this.#isWalking && !this.#isFirst) this.#running = this.#runWanted();
   }
@@ -119,17 +123,11 @@ export class Scanner {
   /** The walk of a start or a reconnect; its removals are braked. */
   async runFirst(): Promise<void> {
     this.#isWalking = true;
-    await this.#walk(ROOT);
+    await this.#walk([ROOT]);
     this.#isFirst = false;
     await this.#absences.judge({ brake: true });
     this.#isWalking = false;
     if (this.#wanted.size > 0 || this.#hasCrowds) this.#running = this.#runWanted();
-  }
-
-  #isCovered(dir: RelPath): boolean {
-    if (this.#wanted.has(dir)) return true;
-    for (const other of this.#wanted) if (isBelow(dir, other)) return true;
-    return false;
   }
 
   async #runWanted(): Promise<void> {
@@ -137,10 +135,8 @@ export class Scanner {
     try {
       while (this.#wanted.size > 0 || this.#hasCrowds) {
         await this.#walkCrowds();
-        const [dir] = this.#wanted;
-        if (dir === undefined) continue;
-        this.#wanted.delete(dir);
-        await this.#walk(dir);
+        if (this.#wanted.size === 0) continue;
+        await this.#walk(this.#wanted.take(WALK_TOPS));
         await this.#absences.judge({ brake: false });
       }
     } catch (error) {
@@ -150,9 +146,10 @@ export class Scanner {
     this.#context.wake();
   }
 
-  async #walk(top: RelPath): Promise<void> {
+  /** Goes through directories, none of which lies in another, and what is below them. */
+  async #walk(tops: readonly RelPath[]): Promise<void> {
     // Last in, first out: the walk stays depth first, and the list of what is to be done short.
-    const todo: Todo[] = [{ path: top, left: true, right: true }];
+    const todo: Todo[] = tops.map((path) => ({ path, left: true, right: true })).reverse();
     let asked: Asked | null = null;
     while (todo.length > 0 || asked !== null) {
       await this.#walkCrowds();

@@ -17,6 +17,8 @@ interface Made extends PairParts {
   /** The directories that were asked about, and that were listed, on each side. */
   readonly verified: Record<Side, RelPath[]>;
   readonly listed: Record<Side, RelPath[]>;
+  /** How many requests were made, of both sides together. */
+  readonly requests: { verify: number; list: number };
 }
 
 /** What both sides show is what the archive says, but for directories in `different`. */
@@ -30,6 +32,7 @@ function make(given: {
   const { archive, context } = parts;
   const verified: Made["verified"] = { left: [], right: [] };
   const listed: Made["listed"] = { left: [], right: [] };
+  const requests = { verify: 0, list: 0 };
   archive.transact(() => {
     for (const path of ["d", "d/e", "d/e/deep", "o"]) archive.put(at(path), row(dir()));
     for (const path of ["f", "d/f", "d/e/f", "d/e/deep/f", "o/f"]) archive.put(at(path), row(file("a")));
@@ -37,17 +40,19 @@ function make(given: {
   for (const side of SIDES) {
     parts[side].verify = (key: string, claims: readonly DirClaim[]) => {
       assertEquals(key, archive.sumKey);
+      requests.verify++;
       verified[side].push(...claims.map(({ path }) => path));
       if (side === "right") given.whileVerifying?.(archive);
       return Promise.resolve(claims.map(({ path }) => given.different?.[side]?.includes(path) !== true));
     };
     parts[side].list = (dirs) => {
       listed[side].push(...dirs);
+      requests.list++;
       return Promise.resolve(dirs.map((path) => listingOf(archive, path, side)));
     };
   }
   const scanner = new Scanner(context, new Absences(context, () => Promise.resolve()), () => Promise.resolve());
-  return { ...parts, scanner, verified, listed };
+  return { ...parts, scanner, verified, listed, requests };
 }
 
 function listingOf(archive: MemoryArchive, path: RelPath, side: Side): Listing {
@@ -109,4 +114,22 @@ Deno.test("a scan lists what has no sum, forgets what is ignored there, and sums
   for (const path of ["", "d", "o"]) assertEquals(made.archive.dirState(at(path))?.sums !== null, true, path);
   await made.scanner.runFirst();
   assertEquals(made.verified.left.toSorted(), ["", "d", "o"].map(at));
+});
+
+Deno.test("directories that are asked for one by one are asked about and listed many at once, each of them once", async () => {
+  const dirs = Array.from({ length: 160 }, (_, i) => `many/${i}`);
+  const made = make({ different: { left: dirs } });
+  made.archive.transact(() => {
+    for (const path of ["many", ...dirs]) made.archive.put(at(path), row(dir()));
+  });
+  await made.scanner.runFirst();
+  for (const side of SIDES) made.listed[side].length = 0;
+  made.requests.verify = made.requests.list = 0;
+  for (const path of dirs) made.scanner.request(at(path));
+  for (const path of ["d/e/deep", "d/e", "d/e/deep"]) made.scanner.request(at(path));
+  await made.scanner.idle();
+  for (const side of SIDES) assertEquals(made.listed[side].toSorted(), dirs.map(at).toSorted());
+  assertEquals(made.verified.left.filter((path) => path === at("d/e/deep")).length, 2, "at first, and below d/e");
+  // A request takes 1,024 directories to ask about, and 16 to list; the first one that was asked for went alone.
+  assertEquals([made.requests.verify <= 2 * 4, made.requests.list <= 2 * (160 / 16 + 3)], [true, true]);
 });
