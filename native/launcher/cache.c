@@ -3,7 +3,8 @@
  *
  * DESIGN: bases are tried one after another; whatever fails at one is a reason, and the next is
  * tried. Only a runtime that cannot run on this system ends the search, since it will not run
- * anywhere. OWNERSHIP: each function closes the descriptors that it opens.
+ * anywhere. OWNERSHIP: each function closes the descriptors that it opens, but for those of the
+ * sections' directories, which end with the launcher.
  */
 #include "cache.h"
 
@@ -114,15 +115,16 @@ static int place_section(const struct image *image, enum section_kind kind, int 
   int result = 0;
   section_id(&image->section[kind], id);
   if (path_join(dir_path, path, "/", id) < 0 || path_join(file, dir_path, "/", FILES[kind].name) < 0) return -1;
-  int dir = own_dir(lib, id);
+  int dir = hold_dir(lib, id);
   if (dir < 0) return -1;
   if (!is_sound(dir, kind, &image->section[kind])) {
     result = renew_section(image, kind, dir, dir_path) < 0 ? -1 : 1;
   }
+  if (result >= 0) return result; /* held until the runtime runs: CLOEXEC */
   int err = errno;
   close(dir);
   errno = err;
-  return result;
+  return -1;
 }
 
 /* Makes the directories of this image the newest, then lets old ones go. */

@@ -11,7 +11,8 @@
  * Each section has the name of its content, so a new build with the same runtime unpacks only the
  * rest, and two first starts at once write the same thing: each aside, each synced, each renamed.
  * A warm start believes kind, owner, mode and size. The two newest of each kind are kept, and what
- * a living process runs.
+ * a living process runs or was started with: between its look and its exec a launcher has a shared lock
+ * on the directories of its sections, and afterwards command line and environment name what it uses.
  */
 #ifndef PSYNC_CACHE_H
 #define PSYNC_CACHE_H

@@ -21,7 +21,12 @@ int own_dir(int parent, const char *name);
 /* Removes a file or a whole directory, never following a link. Best effort. */
 void remove_tree(int parent, const char *name);
 
-/* Whether a living process runs an executable below `dir`, as far as /proc lets one see. */
-bool is_running_below(const char *dir);
+/* The same, with a shared lock on it as long as the fd is open, so that nobody takes it away
+ * meanwhile. Where a file system knows no locks there is none. */
+int hold_dir(int parent, const char *name);
+
+/* Whether a living process runs an executable below LIB/NAME, or was started with the path of something
+ * there, as far as /proc lets one see. Who is just becoming what lies below LIB counts for all of it. */
+bool is_in_use(const char *lib, const char *name);
 
 #endif

@@ -2,8 +2,9 @@
  * Removes old builds from the cache. See purge.h.
  *
  * DESIGN: runs only after something was unpacked, so a warm start pays nothing. The directories of
- * the image that runs now were touched just before, so they are the newest. A removal that fails
- * is not reported: it is tried again after the next unpacking.
+ * the image that runs now were touched just before, so they are the newest. What starts holds its
+ * directories (cache.h), and what runs names them. A removal that fails is not reported: it is tried
+ * again after the next unpacking.
  */
 #include "purge.h"
 
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -69,18 +71,20 @@ static struct candidates find(int parent, const char *file) {
   return found;
 }
 
-static bool is_used(const char *path, const char *name) {
-  char dir[PATH_MAX];
-  return path_join(dir, path, "/", name) < 0 || is_running_below(dir);
+/* Removes a directory that nobody holds or uses. RACE: who comes meanwhile waits for the lock, finds that
+ * the directory is gone, and makes another one. */
+static void let_go(int lib, const char *path, const char *name) {
+  int fd = openat(lib, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0 && !is_in_use(path, name)) remove_tree(lib, name);
+  close(fd);
 }
 
 void purge_cache(int lib, const char *path) {
   static const char *const files[] = {"psync", "psync.js", "psync-native"};
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
     struct candidates found = find(lib, files[i]);
-    for (size_t k = KEPT; k < found.len; k++) {
-      if (!is_used(path, found.list[k].name)) remove_tree(lib, found.list[k].name);
-    }
+    for (size_t k = KEPT; k < found.len; k++) let_go(lib, path, found.list[k].name);
     free(found.list);
   }
 }

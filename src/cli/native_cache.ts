@@ -7,6 +7,7 @@
  */
 import { createHash } from "node:crypto";
 import { zstdDecompressSync } from "node:zlib";
+import { systemClock } from "../base/clock.ts";
 import { SetupError } from "../base/errors.ts";
 
 /** The name of the executable in its directory. */
@@ -17,6 +18,8 @@ const ID_DIGITS = 32;
 
 /** How many builds stay in the cache, besides those that run. */
 const KEPT_BUILDS = 2;
+/** Whoever asked for a build within this may not run it yet: its other host is slow to answer. */
+const STARTING_MS = 24 * 3_600_000;
 
 const WRITABLE_BY_ALL = 0o002;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -78,7 +81,10 @@ async function placeBelow(base: string, what: Content): Promise<string> {
   const dir = `${lib}/${what.id}`;
   for (const own of [`${base}/psync`, lib, dir]) await makeOwnDir(own, what.uid);
   const path = `${dir}/${FILE_NAME}`;
-  if (await isSound(path, what)) return path;
+  if (await isSound(path, what)) {
+    await Deno.utime(path, new Date(), new Date()).catch(() => {}); // one who starts is no old one
+    return path;
+  }
   await renew(path, what);
   await purge(lib, what.id);
   return path;
@@ -143,7 +149,7 @@ async function tryToRun(path: string): Promise<void> {
   }
 }
 
-/** Removes all but the newest builds, and those that run. What cannot be removed stays. */
+/** Removes all but the newest builds, those that run, and what was asked for of late. What cannot be removed stays. */
 async function purge(lib: string, current: string): Promise<void> {
   const found: { id: string; madeMs: number }[] = [];
   for await (const { name } of Deno.readDir(lib)) {
@@ -151,8 +157,8 @@ async function purge(lib: string, current: string): Promise<void> {
     if (info?.mtime && name !== current) found.push({ id: name, madeMs: info.mtime.getTime() });
   }
   found.sort((a, b) => b.madeMs - a.madeMs);
-  for (const { id } of found.slice(KEPT_BUILDS - 1)) {
-    if (!isRunning(`${lib}/${id}/${FILE_NAME}`)) {
+  for (const { id, madeMs } of found.slice(KEPT_BUILDS - 1)) {
+    if (madeMs < systemClock.wallMs() - STARTING_MS && !isRunning(`${lib}/${id}/${FILE_NAME}`)) {
       await Deno.remove(`${lib}/${id}`, { recursive: true }).catch(() => {});
     }
   }

@@ -65,6 +65,16 @@ Deno.test("placeNative() keeps the newest two", async () => {
   });
 });
 
+Deno.test("placeNative() keeps a build that was asked for of late, however many others come", async () => {
+  await withBase(async (base) => {
+    const first = await placeNative(packed("first"), { bases: [base], uid });
+    await Deno.utime(first, 1000, 1000);
+    await placeNative(packed("first"), { bases: [base], uid }); // it was there before
+    for (const text of ["a", "bb", "ccc"]) await placeNative(packed(text), { bases: [base], uid });
+    assertEquals((await Deno.stat(first)).isFile, true);
+  });
+});
+
 Deno.test("placeNative() passes over bases that it must not use, and says why where none is left", async () => {
   await withBase(async (base) => {
     for (const name of ["open", "good"]) await Deno.mkdir(`${base}/${name}`);

@@ -45,6 +45,8 @@ const CHUNK_BYTES = 256 * 1024;
 
 /** So many builds are kept on the other host, the last used ones. */
 const BUILDS_KEPT = 2;
+/** Minutes within which a build that was asked for counts as just starting: it is kept, how many others there are. */
+const STARTING_MIN = 9;
 
 /** Parts of the script; joined by blanks into one line. */
 const SCRIPT = [
@@ -82,7 +84,8 @@ const SCRIPT = [
   'mkdir -p "$u/$h" && mv -f "$t/psync" "$b" && touch "$u/$h" || quit write;',
   'rmdir "$t"; t=; k=0;',
   'for d in $(ls -t "$u"); do [ ${#d} -eq 64 ] && [ -f "$u/$d/psync" ] || continue;',
-  `k=$((k+1)); [ $k -le ${BUILDS_KEPT} ] || { rm -f "$u/$d/psync"; rmdir "$u/$d"; }; done 2>/dev/null;`,
+  `k=$((k+1)); [ $k -le ${BUILDS_KEPT} ] || [ -z "$(find "$u/$d" -maxdepth 0 -mmin +${STARTING_MIN})" ] ||`,
+  '{ rm -f "$u/$d/psync"; rmdir "$u/$d"; }; done 2>/dev/null;',
   'find "$u" -maxdepth 1 -name ".up.*" -mtime +0 -exec rm -rf {} + 2>/dev/null;',
   'exec "$b" filter',
 ].join(" ");

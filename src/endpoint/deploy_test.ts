@@ -188,6 +188,20 @@ Deno.test("the two newest builds are kept, and nothing else is touched", () =>
     assertEquals(names, ["lib", "f".repeat(64), hashes[1]!, hashes[2]!].sort());
   }));
 
+Deno.test("a build that was just started is kept, however many others come", () =>
+  inDir(async (dir) => {
+    const env = { XDG_CACHE_HOME: `${dir}/cache` };
+    const first = await standIn(dir, "first");
+    await run(startCommand(first), { env, input: await Deno.readFile(first.path) });
+    await Deno.utime(`${dir}/cache/psync/${first.hash}`, 1_000, 1_000);
+    await run(startCommand(first), { env }); // it was there before
+    for (const word of ["one", "two", "three"]) {
+      const self = await standIn(dir, word);
+      await run(startCommand(self), { env, input: await Deno.readFile(self.path) });
+    }
+    assertEquals((await run(startCommand(first), { env })).stdout, "RUNS first filter\n");
+  }));
+
 Deno.test("the start script takes the next place where one is a symlink, foreign or not executable", () =>
   inDir(async (dir) => {
     const self = await standIn(dir);

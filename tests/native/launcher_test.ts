@@ -7,6 +7,8 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { must, type Output, REPO, run, testDir } from "../support/binary.ts";
+import { childrenOf } from "../support/procfs.ts";
+import { canInject, until } from "./apply_inject.ts";
 
 /** Changes with the seed: bytes of the trailer and of the frames, cuts, and foreign tails. */
 const ROUNDS = 120;
@@ -17,14 +19,22 @@ const TRAILER_BYTES = 256;
 const CHECKED = ["-g", "-O1", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"];
 const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 
-/** Stands for the runtime: tells how it was called; `--version` is how it is tried out. */
+/**
+ * Stands for the runtime: tells how it was called; `--version` is how it is tried out. As a filter it runs
+ * until its stdin ends, and fails where what it was unpacked with is not there any more.
+ */
 const RUNTIME = `
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "--version") == 0) return 0;
   for (int i = 1; i < argc; i++) printf("%s\\n", argv[i]);
-  return 0;
+  fflush(stdout);
+  if (strcmp(argv[argc - 1], "filter") != 0) return 0;
+  while (getchar() != EOF) { }
+  return access(argv[argc - 2], R_OK) == 0 && access(getenv("PSYNC_NATIVE"), X_OK) == 0 ? 0 : 9;
 }
 `;
 
@@ -41,15 +51,20 @@ async function build(dir: string): Promise<Built> {
   await must("gcc", [...CHECKED, ...SANITIZERS, "-o", `${dir}/pack`, source("pack"), source("image"), hash, "-lzstd"]);
   await Deno.writeTextFile(`${dir}/runtime.c`, RUNTIME);
   await must("gcc", ["-static", "-Os", "-s", "-o", `${dir}/runtime`, `${dir}/runtime.c`]);
-  await Deno.writeTextFile(`${dir}/program`, "program\n".repeat(1000));
-  await Deno.writeTextFile(`${dir}/native`, "");
-  const parts = ["runtime", "program", "native"].map((name) => `${dir}/${name}`);
+  return { dir, image: await pack(dir, "image", "program\n".repeat(1000), "") };
+}
+
+/** Makes an image of what was built, a program and a psync-native. */
+async function pack(dir: string, name: string, program: string, native: string): Promise<string> {
+  await Deno.writeTextFile(`${dir}/program`, program);
+  await Deno.writeTextFile(`${dir}/native`, native);
+  const parts = ["runtime", "program", "native"].map((part) => `${dir}/${part}`);
   for (const part of parts) await must("zstd", ["-q", "-f", part, "-o", `${part}.zst`]);
-  const image = `${dir}/image`;
+  const image = `${dir}/${name}`;
   const args = [image, `${dir}/launcher`, ...parts.flatMap((part) => [part, `${part}.zst`])];
   await must(`${dir}/pack`, args);
   await Deno.chmod(image, 0o700);
-  return { dir, image };
+  return image;
 }
 
 function start(built: Built, image: string, args: string[] = []): Promise<Output> {
@@ -136,3 +151,63 @@ Deno.test("a path that is too long for the cache, and very many arguments, are n
   assertEquals([code, stderr], [0, ""]);
   assert(stdout.endsWith("argument-1999\n"));
 });
+
+/** Starts builds that were not there before, one after another; each lets old ones go. */
+async function startOthers(built: Built): Promise<void> {
+  for (const name of ["b", "c", "d"]) {
+    const { code, stderr } = await start(built, await pack(built.dir, name, `program ${name}`, `native ${name}`));
+    assertEquals([name, code, stderr], [name, 0, ""]);
+  }
+}
+
+/** The programs that lie in the cache. */
+async function programs(built: Built): Promise<string[]> {
+  const texts = await must("sh", ["-c", `cd ${built.dir}/cache/psync/lib; for f in */psync.js; do cat $f; echo; done`]);
+  return texts.split("\n").filter(Boolean).sort();
+}
+
+Deno.test("a build that runs keeps what it was unpacked with, though it starts nothing of it, until it ends", async () => {
+  await using dir = await testDir();
+  const built = await build(dir.path);
+  const env = { XDG_CACHE_HOME: `${dir.path}/cache`, HOME: dir.path };
+  const image = await pack(dir.path, "a", "program a", "native a");
+  const first = new Deno.Command(image, { args: ["filter"], env, stdin: "piped", stdout: "piped" }).spawn();
+  const reader = first.stdout.getReader();
+  await reader.read(); // it runs
+  await startOthers(built);
+  assertEquals(await programs(built), ["program a", "program c", "program d"]);
+  await first.stdin.close();
+  assertEquals((await first.status).code, 0);
+  await reader.cancel();
+  await start(built, await pack(dir.path, "e", "program e", "native e"));
+  assertEquals(await programs(built), ["program d", "program e"]);
+});
+
+Deno.test({
+  name: "a build that is just starting keeps what it found, though others are unpacked meanwhile",
+  ignore: !(await canInject()),
+  fn: async () => {
+    await using dir = await testDir();
+    const built = await build(dir.path);
+    const env = { XDG_CACHE_HOME: `${dir.path}/cache`, HOME: dir.path };
+    const image = await pack(dir.path, "a", "program a", "native a");
+    assertEquals((await start(built, image)).code, 0); // from now on it finds all that it needs
+    // Its last step before it becomes the runtime.
+    const args = ["-o", `${dir.path}/log`, "-e", "inject=chdir:signal=SIGSTOP:when=1", image, "filter"];
+    const first = new Deno.Command("strace", { args, env, stdin: "piped", stdout: "null" }).spawn();
+    await until(() => /--- SIGSTOP \{/.test(readNow(`${dir.path}/log`)));
+    await startOthers(built);
+    assertEquals(await programs(built), ["program a", "program c", "program d"]);
+    for (const pid of childrenOf(first.pid)) Deno.kill(pid, "SIGCONT");
+    await first.stdin.close();
+    assertEquals((await first.status).code, 0);
+  },
+});
+
+function readNow(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch {
+    return ""; // it is not there yet
+  }
+}
