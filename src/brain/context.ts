@@ -11,6 +11,7 @@ import type { Endpoint } from "../core/endpoint.ts";
 import type { Ignore } from "../core/ignore.ts";
 import type { RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
+import type { CrossedRenames } from "./crossed.ts";
 import type { Evidence } from "./evidence.ts";
 import type { LookLane } from "./fetch.ts";
 import type { FlightDeck } from "./in_flight.ts";
@@ -40,6 +41,7 @@ export interface PairContext {
   readonly findsRenames: () => boolean;
   readonly moves: RecentMoves;
   readonly apart: RenamedApart;
+  readonly crossed: CrossedRenames;
   /** Directories that were missing when something was to be put below them, and where that lives (revive.ts). */
   readonly needed: Map<RelPath, ReadonlySet<Side>>;
   /** What a power cut left to be known. */
@@ -55,6 +57,8 @@ export interface PairContext {
   readonly fail: (error: unknown) => void;
   /** Asks for a new listing of everything at and below a directory, on both sides. */
   readonly rescan: (dir: RelPath) => void;
+  /** Resolves when what had happened on a side has been reported, and what is being walked was gone through. */
+  readonly told: (side: Side) => Promise<void>;
   /** Tells that a directory could not be watched: it is polled. */
   readonly notWatched: (side: Side, path: RelPath) => void;
   /** The same while a walk is under way: it may have passed, or not reached yet, what was renamed. */

@@ -17,7 +17,7 @@ import type { PairContext } from "./context.ts";
 import { liveSince, type News, type Sighting } from "./news.ts";
 import { describePlan } from "./describe_plan.ts";
 import { growingLooks } from "./growing.ts";
-import { dispatchMove } from "./move_task.ts";
+import { dispatchMove, obstacleOf } from "./move_task.ts";
 import { objectKey } from "./moves.ts";
 import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLook, type Views } from "./plan.ts";
 import { removeContents, removeTree } from "./removal.ts";
@@ -113,8 +113,15 @@ export class Dispatcher {
     if (options.onlyMoves && plan.kind !== "move" && plan.kind !== "after") return;
     this.#round.delete(news.path);
     if (plan.kind !== "move") return this.#carryOut(news, plan, blocker);
-    this.#planParents(news.path);
+    const crossing = obstacleOf(this.#context, plan.move, news.path, this.#seenObjects);
+    if (crossing?.kind === "after" && this.#isUnderWay(crossing.first)) return this.#after(news, crossing.first);
+    if (crossing === null) this.#planParents(news.path);
     this.#carryOut(news, plan, flights.blockerOf(news.path, { subtree: false }));
+  }
+
+  /** Whether a path is planned in this round, or worked on. */
+  #isUnderWay(path: RelPath): boolean {
+    return this.#round.has(path) || this.#context.flights.blockerOf(path, { subtree: false }) !== null;
   }
 
   /** The directories that are new above a renamed path are made before it. */
@@ -309,7 +316,8 @@ export class Dispatcher {
   #after(news: News, first: RelPath): void {
     const waiting = this.#round.get(first);
     if (waiting !== undefined) this.#planOne(waiting, { onlyMoves: true });
-    if (this.#context.flights.at(first) !== null) return this.#context.board.park(news, first);
+    const blocker = this.#context.flights.blockerOf(first, { subtree: false });
+    if (blocker !== null) return this.#context.board.park(news, blocker);
     this.#carryOut(news, planPath(news, this.#planContext(), { mayMove: false }), null);
   }
 
@@ -328,7 +336,7 @@ export class Dispatcher {
     const opened = blocker === null ? undefined : this.#opened.get(blocker);
     const mayFollow = blocker !== null && this.#isOpened(blocker) && opened?.side === otherSide(move.side);
     const edited = this.#sighting(otherSide(move.side), move.from)?.observation ?? null;
-    const target = { isOpened: mayFollow, edited };
+    const target = { isOpened: mayFollow, edited, objects: this.#seenObjects };
     const inTheWay = blocker !== null && !mayFollow ? blocker : dispatchMove(this.#context, news, move, target);
     if (inTheWay === null) return;
     this.#context.board.park(news, inTheWay);

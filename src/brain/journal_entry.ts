@@ -66,6 +66,7 @@ export function pathsOf(entry: JournalEvent): readonly RelPath[] {
       return [entry.path];
     case "notice":
       if (entry.notice.kind === "renamed-apart") return [entry.notice.path, entry.notice.left, entry.notice.right];
+      if (entry.notice.kind === "rename-undone") return [entry.notice.path, entry.notice.undone, entry.notice.into];
       return "path" in entry.notice ? [entry.notice.path] : [];
     default:
       return [];

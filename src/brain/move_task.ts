@@ -15,6 +15,7 @@ import { otherSide, type Side } from "../core/problem.ts";
 import type { TransitionResult } from "../core/transition.ts";
 import { causeOf } from "./cause.ts";
 import type { PairContext } from "./context.ts";
+import { dispatchUndo, type Obstacle } from "./crossed.ts";
 import type { MoveFinding } from "./moves.ts";
 import { liveSince, type News, type Sighting } from "./news.ts";
 import { BUSY_LIMIT_MS } from "./retry.ts";
@@ -29,6 +30,8 @@ export interface MoveTarget {
   readonly isOpened: boolean;
   /** What it showed at the old name, where that is news. */
   readonly edited: Observation | null;
+  /** Where objects were seen in this round, by `objectKey`. */
+  readonly objects: ReadonlyMap<string, RelPath>;
 }
 
 /** Begins the rename on the side that has not made it; returns what stands in its way, else null. */
@@ -36,10 +39,12 @@ export function dispatchMove(
   context: PairContext,
   news: News,
   found: FoundMove,
-  { isOpened, edited }: MoveTarget,
+  { isOpened, edited, objects }: MoveTarget,
 ): RelPath | null {
   const { flights, board, archive } = context;
   const move: Move = { from: found.from, to: news.path };
+  const obstacle = obstacleOf(context, found, move.to, objects);
+  if (obstacle?.kind === "crossed") return dispatchUndo(context, obstacle);
   const blocker = flights.blockerOf(move.from, { subtree: true }) ??
     (isOpened ? flights.blockerInOpened(move.to) : flights.blockerOf(move.to, { subtree: true }));
   if (blocker !== null) return blocker;
@@ -54,16 +59,33 @@ export function dispatchMove(
     disposal: "drop" as const,
   };
   flights.beginMove(move, { shown: { target, sizeBytes: null }, sinceMs: liveSince(news) });
-  const done = (result: TransitionResult) => {
-    settleMove(context, { news, found, move, target, isEdited: edited !== null }, result);
+  const end = () => {
     for (const path of [move.from, move.to]) {
       flights.end(path);
       board.release(path);
     }
     context.wake();
   };
+  const done = (result: TransitionResult) => {
+    const work = { news, found, move, target, isEdited: edited !== null };
+    if (result.kind === "orphan" && found.row.entry.kind === "dir") return void homeless(context, work, end);
+    settleMove(context, work, result);
+    end();
+  };
   context.lanes[target].add({ transition, done });
   return null;
+}
+
+/** What stands in the way of a rename that was found; `objects` as in `MoveTarget`. */
+export function obstacleOf(
+  { crossed }: PairContext,
+  { side, from, row }: FoundMove,
+  to: RelPath,
+  objects: MoveTarget["objects"],
+): Obstacle | null {
+  const one = { side, move: { from, to }, stamp: row[side] };
+  if (row.entry.kind === "dir") crossed.note(one);
+  return crossed.find(one, objects);
 }
 
 interface MoveUnderWay {
@@ -163,6 +185,26 @@ function refuseMove(context: PairContext, work: MoveUnderWay, result: Transition
   // becomes a new name and a removal.
   context.retry.moveRefused(move.to);
   lookAtBoth(context, work);
+}
+
+/**
+ * The directory into which another one is to be renamed is not there: it may have been renamed itself, and
+ * that cross this, so all that is to be told is waited for. Nothing was touched: what was seen is as good as
+ * before.
+ */
+async function homeless(context: PairContext, work: MoveUnderWay, end: () => void): Promise<void> {
+  const { move, target, news } = work;
+  try {
+    await context.told(target);
+    context.archive.transact(() => {
+      context.retry.moveRefused(move.to);
+      if (context.retry.mayMove(move.to)) context.board.put(news);
+      else lookAtBoth(context, work);
+    });
+  } catch (error) {
+    context.fail(error);
+  }
+  end();
 }
 
 /** What stands at both names is found anew, and the directory of the new one before it. */

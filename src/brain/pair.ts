@@ -5,6 +5,7 @@
  * Owns everything that context.ts lists except endpoints, archive, status and report.
  * @module
  */
+import { CrossedRenames } from "./crossed.ts";
 import { logger } from "../base/log.ts";
 import { EndpointLostError, SafetyHaltError, WatchError } from "../base/errors.ts";
 import type { Endpoint, EndpointEvent, Findings, Move } from "../core/endpoint.ts";
@@ -192,6 +193,7 @@ export class Pair {
       findsRenames: () => this.#findsRenames,
       moves: new RecentMoves(clock, () => this.#scanner.request(ROOT)),
       apart: new RenamedApart(archive, report),
+      crossed: new CrossedRenames(archive),
       recovery: new Recovery(),
       // An epoch that an earlier life left open ends with all contents on disk.
       sources: new Set<Side>(archive.epochEnd() === 0 ? [] : SIDES),
@@ -199,6 +201,10 @@ export class Pair {
       fail: (error: unknown) => this.#stop(error),
       isStopped: () => this.#stopped,
       rescan: (dir: RelPath) => this.#scanner.request(dir),
+      told: async (side: Side) => {
+        await this.#barrier(side);
+        await this.#scanner.walked();
+      },
       notWatched: (side: Side, path: RelPath) => this.unwatched.note(side, path),
       rescanIfWalking: (dir: RelPath) => this.#scanner.isIdle || this.#scanner.request(dir),
       wake,

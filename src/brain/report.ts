@@ -160,6 +160,11 @@ export type Notice =
   | { readonly kind: "rescan"; readonly side: Side; readonly path: RelPath; readonly why: string }
   /** Both users renamed a path, each to another name: both names stay. */
   | { readonly kind: "renamed-apart"; readonly path: RelPath; readonly left: RelPath; readonly right: RelPath }
+  /**
+   * The users renamed two directories into each other: on the left one of them is at `into`, in the one that
+   * the right had renamed from `path` to `undone`. That was taken back.
+   */
+  | { readonly kind: "rename-undone"; readonly path: RelPath; readonly undone: RelPath; readonly into: RelPath }
   /** The archive was lost or broken: this run merges without removals. */
   | { readonly kind: "archive-lost"; readonly why: string }
   /** The pair's marker had vanished from an otherwise unchanged root and was made again. */

@@ -73,6 +73,8 @@ export class Scanner {
   #isWalking = false;
   #running: Promise<void> = Promise.resolve();
   #isFirst = true;
+  #walks = 0;
+  #whenWalked: (() => void)[] = [];
   dirs = 0;
   entries = 0;
 
@@ -146,8 +148,32 @@ export class Scanner {
     this.#context.wake();
   }
 
+  /** Resolves when no walk is under way that goes on by itself: one at its end, or that waits for room, does not. */
+  walked(): Promise<void> {
+    return this.#walks === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenWalked.push(resolve));
+  }
+
   /** Goes through directories, none of which lies in another, and what is below them. */
   async #walk(tops: readonly RelPath[]): Promise<void> {
+    this.#walks++;
+    try {
+      await this.#walkFrom(tops);
+    } finally {
+      this.#walks--;
+      this.#tellWalked();
+    }
+  }
+
+  #tellWalked(): void {
+    for (const resolve of this.#whenWalked.splice(0)) resolve();
+  }
+
+  async #waitForRoom(): Promise<void> {
+    this.#tellWalked();
+    await this.#room();
+  }
+
+  async #walkFrom(tops: readonly RelPath[]): Promise<void> {
     // Last in, first out: the walk stays depth first, and the list of what is to be done short.
     const todo: Todo[] = tops.map((path) => ({ path, left: true, right: true })).reverse();
     let asked: Asked | null = null;
@@ -160,7 +186,8 @@ export class Scanner {
       await this.#listAll(toList, todo);
       asked = next;
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
-      if (this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT) await this.#room();
+      const isFull = this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT;
+      if (isFull) await this.#waitForRoom();
     }
   }
 
@@ -171,7 +198,7 @@ export class Scanner {
       for (const side of SIDES) todo.push(...await this.#takeCrowds(side));
       while (todo.length > 0) {
         await this.#listAll(todo.splice(-LIST_DIRS).reverse(), todo);
-        if (this.#context.board.size > BOARD_LIMIT) await this.#room();
+        if (this.#context.board.size > BOARD_LIMIT) await this.#waitForRoom();
       }
     }
   }

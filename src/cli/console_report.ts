@@ -68,6 +68,7 @@ const GRAVE: ReadonlySet<Notice["kind"]> = new Set([
   "marker-restored",
   "clock-offset",
   "renamed-apart",
+  "rename-undone",
 ]);
 
 /** The report of one session. */

@@ -247,6 +247,11 @@ export function noticeLine(notice: Notice): string {
     case "renamed-apart":
       return `Two names: ${showPath(notice.path)} was renamed to ${showPath(notice.left)} on the left and to ` +
         `${showPath(notice.right)} on the right; both stay on both sides`;
+    case "rename-undone":
+      return `Undone: ${showPath(notice.path)} was renamed to ${
+        showPath(notice.undone)
+      } on the right, while the left ` +
+        `made ${showPath(notice.into)}: it is at ${showPath(notice.path)} again, with all that is in it`;
     case "archive-lost":
       return `The record of the last sync cannot be used (${oneLine(notice.why)}): both sides are merged, ` +
         `nothing is removed`;

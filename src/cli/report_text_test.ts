@@ -156,6 +156,7 @@ Deno.test("noticeLine() has words for every notice, in one line", () => {
     { kind: "rescan", side, path: path("a"), why: "overflow\n" },
     { kind: "archive-lost", why: "not a database\n" },
     { kind: "renamed-apart", path: path("a"), left: path("l\n"), right: path("r") },
+    { kind: "rename-undone", path: path("b"), undone: path("a/b\n"), into: path("b/a") },
     { kind: "marker-restored", side },
     { kind: "lock-taken", side },
     { kind: "hold-released", id: 1, count: 2 },
@@ -167,5 +168,5 @@ Deno.test("noticeLine() has words for every notice, in one line", () => {
   const lines = notices.map(words.noticeLine);
   for (const line of lines) assertMatch(line, /^[A-Z][^\n]+[^.]$/);
   assertEquals(new Set(lines).size, notices.length);
-  assertEquals(words.noticeLine(notices[11]!), "The right clock is 3.0 s behind the left one: psync allows for it");
+  assertEquals(words.noticeLine(notices[12]!), "The right clock is 3.0 s behind the left one: psync allows for it");
 });
