@@ -8,7 +8,7 @@
  * @module
  */
 import type { Observation } from "../core/observation.ts";
-import { ancestorsOf, type RelPath } from "../core/path.ts";
+import { ancestorsOf, parentOf, type RelPath } from "../core/path.ts";
 
 /** How many transitions, and how many looks, are remembered by path. */
 const REMEMBERED = 50_000;
@@ -37,6 +37,7 @@ class CounterMemory {
 export class Evidence {
   readonly #transitions = new CounterMemory();
   readonly #decided = new CounterMemory();
+  readonly #listings = new CounterMemory();
 
   /** Notes that a transition of `path` ended at counter `ended`. */
   note(path: RelPath, ended: number): void {
@@ -46,6 +47,16 @@ export class Evidence {
   /** Notes that something was decided from an observation: an older one of that path decides nothing. */
   decided(observation: Observation): void {
     this.#decided.note(observation.path, observation.began);
+  }
+
+  /** Notes that a listing showed all that is in a directory: an older look at a name in it shows less. */
+  listed(dir: RelPath, began: number): void {
+    this.#listings.note(dir, began);
+  }
+
+  /** Whether all that is in its directory was listed after a look had begun. */
+  isOutlisted({ path, began }: Observation): boolean {
+    return began < this.#listings.floor || began < this.#listings.at(parentOf(path));
   }
 
   /** Whether an observation is evidence. */

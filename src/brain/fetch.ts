@@ -116,6 +116,8 @@ export class LookLane {
 
   /** Hands an answer on; a path that a rename took along meanwhile is looked at where it is now. */
   #answer(wanted: Queued, seen: Observation): void {
+    const isOutlisted = this.#context.evidence[this.#side].isOutlisted(seen);
+    if (isOutlisted && wanted.hops < HOPS) return this.#queue.push({ ...wanted, hops: wanted.hops + 1 });
     const now = this.#context.moves.follow(wanted.path);
     wanted.done(seen);
     if (now === wanted.path || wanted.hops >= HOPS) return;

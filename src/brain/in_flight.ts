@@ -35,6 +35,11 @@ export class FlightDeck {
     return this.#works.keys();
   }
 
+  /** Every path that is worked on and lies in a directory itself. */
+  inside(dir: RelPath): Iterable<RelPath> {
+    return this.#paths.inside(dir);
+  }
+
   get size(): number {
     return this.#works.size;
   }

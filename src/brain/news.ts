@@ -188,6 +188,11 @@ export class NewsBoard {
     return this.#live.get(path) ?? this.#rest.get(path) ?? this.#parked.get(path)?.news ?? null;
   }
 
+  /** Every path on the board that lies in a directory itself. */
+  inside(dir: RelPath): Iterable<RelPath> {
+    return this.#paths.inside(dir);
+  }
+
   /** All news strictly below a directory. */
   *below(dir: RelPath): Generator<News> {
     for (const path of this.#paths.below(dir)) yield this.peek(path)!;

@@ -58,6 +58,11 @@ export class PathTree {
     }
   }
 
+  /** The members that lie in a directory itself. Not to be mixed with changes. */
+  *inside(dir: RelPath): Generator<RelPath> {
+    for (const child of this.#children.get(dir) ?? []) if (this.#members.has(child)) yield child;
+  }
+
   /** The members strictly below a directory, in no particular order. Not to be mixed with changes. */
   *below(dir: RelPath): Generator<RelPath> {
     const pending = [dir];

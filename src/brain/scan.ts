@@ -207,7 +207,7 @@ export class Scanner {
   async #takeCrowds(side: Side): Promise<Todo[]> {
     const dirs = [...this.#crowds[side]].sort().reverse();
     this.#crowds[side].clear();
-    const { archive, flights } = this.#context;
+    const { archive } = this.#context;
     const crowd = { left: false, right: false, [side]: true, isCrowd: true as const };
     const todo: Todo[] = [];
     for (const path of dirs) {
@@ -215,10 +215,6 @@ export class Scanner {
       const row = path === ROOT ? null : archive.get(path);
       if (row !== null && row.entry.kind !== "dir") this.#replaced(side, path);
       else todo.push({ ...crowd, path });
-      const isNew = path !== ROOT && row === null && !this.#bundles[side].isMaking(path);
-      if (isNew && flights.at(path) === null && this.#context.board.peek(path) === null) {
-        this.#bundles[side].expect(path);
-      }
     }
     return todo;
   }
@@ -310,6 +306,11 @@ export class Scanner {
     const other = SIDES.find((side) => isLive && this.#isOther(dir.path, side, listed[side]));
     if (other !== undefined) return this.#replaced(other, dir.path);
     for (const side of SIDES) this.#self(side, dir.path, listed[side]);
+    // WHY now: a row that was there when it was asked for may be gone.
+    const isNew = isLive && dir.path !== ROOT && this.#context.archive.get(dir.path) === null;
+    for (const side of SIDES) {
+      if (isNew && dir[side] && !this.#bundles[side].isMaking(dir.path)) this.#bundles[side].expect(dir.path);
+    }
     for (const side of SIDES) if (dir[side]) this.#bundles[side].enter(dir.path, listed[side], { isLive });
     const lists = {
       dir: dir.path,
@@ -333,8 +334,26 @@ export class Scanner {
         hasWaited = true;
       }
     }
-    for (const side of SIDES) this.#bundles[side].exit();
+    for (const side of SIDES) {
+      const listing = listed[side];
+      if (isLive && listing?.kind === "listed") this.#outlisted(side, listing);
+      this.#bundles[side].exit();
+    }
     this.#sumUp(dir.path);
+  }
+
+  /**
+   * What was known in a crowded directory before it was listed: nobody looks again at what went away since, or is
+   * again as the archive says.
+   */
+  #outlisted(side: Side, listing: Extract<Listing, { kind: "listed" }>): void {
+    const { path: dir, began, entries } = listing;
+    const { board, flights, evidence } = this.#context;
+    evidence[side].listed(dir, began);
+    const pending = new Set([...board.inside(dir), ...flights.inside(dir)]);
+    if (pending.size === 0) return;
+    for (const { path } of entries) pending.delete(path);
+    for (const path of pending) this.#confirm(side, path);
   }
 
   /** A directory in a crowded one: gone through where it is new. */
@@ -393,7 +412,9 @@ export class Scanner {
     const isMissing = (side: Side) => row !== null && merged[side] === null;
     const missing = SIDES.filter(isMissing);
     if (row !== null && missing.length === 2) return this.#absences.gone(merged.path);
-    if (missing.length === 0 && news.left === null && news.right === null) return;
+    if (missing.length === 0 && news.left === null && news.right === null) {
+      return isLive ? this.#asArchived(merged) : undefined;
+    }
     if (this.#context.settings.skipInitialSync && this.#isFirst && !isLive) return this.#skip(merged);
     if (SIDES.some((side) => this.#bundles[side].offer(merged, { isLive }))) return;
     for (const side of missing) {
@@ -403,6 +424,16 @@ export class Scanner {
     for (const side of SIDES) {
       const seen = news[side];
       if (seen !== null) this.#context.board.add(side, seen, { isLive, isListed: true });
+    }
+  }
+
+  /** What is as the archive says, where something else is known that was seen before. */
+  #asArchived(merged: MergedName): void {
+    const { board, flights } = this.#context;
+    if (board.peek(merged.path) === null && flights.at(merged.path) === null) return;
+    for (const side of SIDES) {
+      const seen = merged[side];
+      if (seen !== null && seen !== undefined) board.add(side, seen, { isLive: true, isListed: true });
     }
   }
 

@@ -133,3 +133,30 @@ Deno.test("directories that are asked for one by one are asked about and listed 
   // A request takes 1,024 directories to ask about, and 16 to list; the first one that was asked for went alone.
   assertEquals([made.requests.verify <= 2 * 4, made.requests.list <= 2 * (160 / 16 + 3)], [true, true]);
 });
+
+Deno.test("a crowd is listed on its side alone, and of what is below what is new; what is missing is looked at", async () => {
+  const made = make();
+  await made.scanner.runFirst();
+  const { archive, context } = made;
+  const shown = [...archive.below(ROOT)].find(({ path }) => path === at("o/f"))!;
+  // The left shows another file and a directory in "o", and not what is in flight or was told there.
+  made.left.list = (dirs) => {
+    made.listed.left.push(...dirs);
+    return Promise.resolve(dirs.map((path): Listing => {
+      const listing = listingOf(archive, path, "left");
+      const news = path === at("o") ? [present("o/n", dir())] : [];
+      return listing.kind === "listed" ? { ...listing, entries: news } : listing;
+    }));
+  };
+  context.flights.begin({ path: at("o/flying"), shown: null, sinceMs: null });
+  context.board.add("left", present("o/told", file("a")), { isLive: true });
+  made.scanner.crowd("left", at("o"));
+  await made.scanner.idle();
+  for (let i = 0; i < 10; i++) await Promise.resolve();
+  assertEquals(made.listed, { left: [at("o"), at("o/n")], right: [] });
+  const looked = made.left.asked.flatMap(({ name, what }) =>
+    name === "look" ? (what as { paths: RelPath[] }).paths : []
+  );
+  assertEquals(looked.toSorted(), [shown.path, at("o/flying"), at("o/told")]);
+  assertEquals(made.right.asked.filter(({ name }) => name === "look"), []);
+});

@@ -155,7 +155,7 @@ export class MemoryEndpoint implements Endpoint {
       await this.#turn();
       this.#counter++;
       const listing = this.#listing(dir);
-      const entries = listing.kind === "listed" ? listing.entries : [];
+      const entries = listing.kind === "listed" ? [listing.self, ...listing.entries] : [];
       for (const seen of entries) if (!this.#isKnown(seen)) this.#known.delete(seen.path);
       listings.push(listing);
     }
