@@ -191,15 +191,14 @@ export class Scanner {
     }
   }
 
-  /** Lists what is crowded, and goes through what is new in it. */
+  /** Lists what is crowded now, and goes through what is new in it; a walk never makes way for ever. */
   async #walkCrowds(): Promise<void> {
-    while (this.#hasCrowds) {
-      const todo: Todo[] = [];
-      for (const side of SIDES) todo.push(...await this.#takeCrowds(side));
-      while (todo.length > 0) {
-        await this.#listAll(todo.splice(-LIST_DIRS).reverse(), todo);
-        if (this.#context.board.size > BOARD_LIMIT) await this.#waitForRoom();
-      }
+    if (!this.#hasCrowds) return;
+    const todo: Todo[] = [];
+    for (const side of SIDES) todo.push(...await this.#takeCrowds(side));
+    while (todo.length > 0) {
+      await this.#listAll(todo.splice(-LIST_DIRS).reverse(), todo);
+      if (this.#context.board.size > BOARD_LIMIT) await this.#waitForRoom();
     }
   }
 
