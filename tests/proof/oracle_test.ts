@@ -40,13 +40,25 @@ Deno.test("differences() names what is on one side only, and what differs", () =
 });
 
 Deno.test("a witness tells of half files, and of what vanished though nobody touched it on the other side", () => {
-  const untouched = "+ 0 T1 a\n+ 0 T2 b\n+ 0 T3 c\n+ 0 T4 d\n- 5000 T2 b\n+ 5000 T2 b2\n";
-  const here = `${untouched}- 6000 T1 a\n- 5100 T2 b\n+ 5200 T2 b2\n- 6000 T3 c\n+ 6400 T3 c\n- 6000 T4 d\ntorn e\n`;
-  const [left, right] = [readTestimony(untouched), readTestimony(here)];
+  const exact = (text: string) => text.replaceAll(/^([+-]) (\d+) /gm, "$1 $2 $2 ");
+  const untouched = exact("+ 0 T1 a\n+ 0 T2 b\n+ 0 T3 c\n+ 0 T4 d\n- 5000 T2 b\n+ 5000 T2 b2\n");
+  const vanished = "- 6000 T1 a\n- 5100 T2 b\n+ 5200 T2 b2\n- 6000 T3 c\n+ 6400 T3 c\n- 6000 T4 d\ntorn e\n";
+  const [left, right] = [readTestimony(untouched), readTestimony(untouched + exact(vanished))];
   assertEquals(accuseBy({ left, right }, (token) => token === "T4"), [
     "torn, and shown on the right: e",
     "vanished on the right, untouched on the left: T1 at a",
   ]);
+});
+
+Deno.test("a witness accuses nobody of what may lie between two of its looks", () => {
+  const left = readTestimony("+ 0 0 T1 a\n");
+  const accused = (right: string) =>
+    accuseBy({ left, right: readTestimony(`+ 0 0 T1 a\n${right}`) }, () => false).length;
+  assertEquals(accused("- 6000 6900 T1 a\n"), 1);
+  assertEquals(accused("- 6000 6900 T1 a\n+ 7800 9900 T1 b\n"), 0);
+  assertEquals(accused("- 6000 6900 T1 a\n+ 8000 9900 T1 b\n"), 1);
+  const seenLate = readTestimony("+ 0 5800 T1 a\n");
+  assertEquals(accuseBy({ left: seenLate, right: readTestimony("+ 0 0 T1 a\n- 6000 6900 T1 a\n") }, () => false), []);
 });
 
 Deno.test("what nobody removed may not lie in the trash of what was removed alone", () => {

@@ -8,10 +8,11 @@
  *     torn PATH at TIME, SIZE bytes, inode INODE
  * And it says when a token appears at a path, and when it was not there in two rounds in a row (a
  * name may be passed by while it is renamed):
- *     + MS TOKEN PATH          - MS TOKEN PATH
+ *     + MS MS TOKEN PATH          - MS MS TOKEN PATH
+ * That was between the two: rounds are long on a busy machine, and a name may be passed by just before it is made.
  * A file that its user renames while he has it open for writing cannot be read under its new name: it
  * is taken to hold there what it held, as long as that lasts.
- * MS is the monotonic clock: of a "+" when the round began, of a "-" when the first round that missed it began.
+ * MS is the monotonic clock.
  */
 #include <dirent.h>
 #include <err.h>
@@ -37,7 +38,8 @@ struct seen {
   char token[TOKEN_SIZE];
   char *path;
   unsigned round;  /* the last one that saw it */
-  long missed_ms;  /* when the first one began that did not; 0: none */
+  long kept_ms;    /* when the last one began that saw it, once one has missed it */
+  long missed_ms;  /* when the first one ended that did not see it; 0: none */
   ino_t inode;     /* the file that held it, when it was last read */
   struct timespec ctime;
   struct statx_timestamp birth;
@@ -46,7 +48,7 @@ struct seen {
 static struct seen *seen;
 static size_t seen_count;
 static unsigned round_now;
-static long round_ms;
+static long round_ms, previous_ms; /* when this round began, and the one before it */
 static volatile sig_atomic_t is_over;
 
 static void on_signal(int number) { is_over |= number == SIGTERM; }
@@ -57,8 +59,8 @@ static long now_ms(void) {
   return now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void say(const char *sign, long ms, const struct seen *one) {
-  printf("%s %ld %s ", sign, ms, one->token);
+static void say(const char *sign, long from_ms, long to_ms, const struct seen *one) {
+  printf("%s %ld %ld %s ", sign, from_ms, to_ms, one->token);
   text_print(stdout, one->path);
   putchar('\n');
   fflush(stdout);
@@ -92,15 +94,18 @@ static void found(void *context, const char *token) {
                        .ctime = reading->st->st_ctim,
                        .birth = reading->birth};
   memcpy(one->token, token, TOKEN_SIZE);
-  say("+", round_ms, one);
+  say("+", previous_ms, now_ms(), one);
 }
 
 static void forget_missed(void) {
   for (size_t i = seen_count; i-- > 0;) {
     if (seen[i].round == round_now) continue;
-    if (seen[i].missed_ms == 0) seen[i].missed_ms = round_ms;
+    if (seen[i].missed_ms == 0) {
+      seen[i].kept_ms = previous_ms;
+      seen[i].missed_ms = now_ms();
+    }
     if (round_now - seen[i].round < MISSED_ROUNDS) continue;
-    say("-", seen[i].missed_ms, &seen[i]);
+    say("-", seen[i].kept_ms, seen[i].missed_ms, &seen[i]);
     free(seen[i].path);
     seen[i] = seen[--seen_count];
   }
@@ -191,6 +196,7 @@ int main(int argc, char **argv) {
   sigaction(SIGIO, &action, NULL); /* somebody wants to write: the lease is given back in a moment */
   while (!is_over) {
     round_now++;
+    previous_ms = round_ms;
     round_ms = now_ms();
     int root = open(".", O_RDONLY | O_DIRECTORY);
     if (root < 0) err(1, "%s", argv[1]);

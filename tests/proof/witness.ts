@@ -16,13 +16,22 @@ const SIDES: readonly Side[] = ["left", "right"];
 /** A half file is seen again and again. */
 const TORN_SHOWN = 3;
 
-/** From when to when a token stood at a path; null: to the end. */
+/** When something happened: between two looks. */
+interface Moment {
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
+/** From when to when a token stood at a path. */
 interface Stay {
   readonly token: string;
   readonly path: string;
-  readonly fromMs: number;
-  readonly toMs: number | null;
+  readonly from: Moment;
+  readonly to: Moment;
 }
+
+/** What stood there to the end. */
+const NEVER: Moment = { earliestMs: Infinity, latestMs: Infinity };
 
 /** What one side's witness says. */
 export interface Testimony {
@@ -63,19 +72,21 @@ export class Witness {
 /** Reads what a witness said. */
 export function readTestimony(text: string): Testimony {
   const lines = text.split("\n").filter(Boolean);
-  const open = new Map<string, number>();
+  const open = new Map<string, Moment>();
   const stays: Stay[] = [];
   for (const line of lines) {
-    const [, sign, ms, token, path] = /^([+-]) (\d+) (\S+) (.*)$/.exec(line) ?? [];
+    const [, sign, earliest, latest, token, path] = /^([+-]) (\d+) (\d+) (\S+) (.*)$/.exec(line) ?? [];
     if (sign === undefined) continue;
     const key = `${token} ${path}`;
-    if (sign === "+") open.set(key, Number(ms));
-    else stays.push({ token: token!, path: path!, fromMs: open.get(key) ?? 0, toMs: Number(ms) });
+    const moment = { earliestMs: Number(earliest), latestMs: Number(latest) };
+    const from = open.get(key) ?? { earliestMs: 0, latestMs: 0 };
+    if (sign === "+") open.set(key, moment);
+    else stays.push({ token: token!, path: path!, from, to: moment });
     if (sign === "-") open.delete(key);
   }
-  for (const [key, fromMs] of open) {
+  for (const [key, from] of open) {
     const at = key.indexOf(" ");
-    stays.push({ token: key.slice(0, at), path: key.slice(at + 1), fromMs, toMs: null });
+    stays.push({ token: key.slice(0, at), path: key.slice(at + 1), from, to: NEVER });
   }
   return { torn: lines.filter((line) => line.startsWith("torn ")).map((line) => line.slice(5)), stays, gone: null };
 }
@@ -101,18 +112,19 @@ export function accuseBy(
 function vanished(here: Testimony, there: Testimony, isExcused: (token: string) => boolean): readonly string[] {
   const others = Map.groupBy(there.stays, ({ token }) => token);
   const own = Map.groupBy(here.stays, ({ token }) => token);
-  return here.stays.flatMap(({ token, path, toMs }) => {
-    if (toMs === null || isExcused(token)) return [];
-    const endMs = toMs + ABSENT_MS;
-    const isBack = own.get(token)!.some((stay) =>
-      stay.toMs !== toMs && (stay.toMs ?? Infinity) > toMs && stay.fromMs < endMs
+  return here.stays.flatMap((stay) => {
+    const { token, path, to } = stay;
+    if (to === NEVER || isExcused(token)) return [];
+    const endMs = to.latestMs + ABSENT_MS;
+    const isBack = own.get(token)!.some((one) =>
+      one !== stay && one.to.latestMs > to.earliestMs && one.from.earliestMs < endMs
     );
     const other = others.get(token) ?? [];
-    const isUntouched = other.some((stay) =>
-      stay.path === path && stay.fromMs < toMs - AROUND_MS && (stay.toMs ?? Infinity) > endMs + AROUND_MS
+    const isUntouched = other.some((one) =>
+      one.path === path && one.from.latestMs < to.earliestMs - AROUND_MS && one.to.earliestMs > endMs + AROUND_MS
     );
-    const isElsewhere = other.some((stay) =>
-      stay.path !== path && stay.fromMs < endMs + AROUND_MS && (stay.toMs ?? Infinity) > toMs - AROUND_MS
+    const isElsewhere = other.some((one) =>
+      one.path !== path && one.from.earliestMs < endMs + AROUND_MS && one.to.latestMs > to.earliestMs - AROUND_MS
     );
     return isUntouched && !isElsewhere && !isBack ? [`${token} at ${path}`] : [];
   });
