@@ -29,6 +29,11 @@ const MADE_NAMES_MAX = 10_000;
 
 const log = logger("replica", "new_dirs");
 
+/** Whether a directory that is new here was made here, and cannot be one that was known before. */
+export function isJustMade(bits: number): boolean {
+  return (bits & DIRTY.created) !== 0 && (bits & DIRTY.moved) === 0;
+}
+
 /** What a walk tells. */
 export interface NewDirsParts {
   readonly watcher: Pick<Watcher, "list">;
@@ -53,6 +58,8 @@ export interface NewDirsParts {
 export class NewDirs {
   readonly #parts: NewDirsParts;
   readonly #queue = new Set<RelPath>();
+  /** Those of the queue, or being listed, that were made just now. */
+  readonly #justMade = new Set<RelPath>();
   #listing: readonly RelPath[] = [];
   /**
    * Directories that were gone when they were to be looked at or listed, oldest first, and when that was: a
@@ -83,10 +90,12 @@ export class NewDirs {
   }
 
   /** Adds a directory that has just been reported. */
-  add(dir: RelPath): void {
+  add(dir: RelPath, how = { isJustMade: false }): void {
     if (this.#isStopped) return;
     this.#added++;
     this.#queue.add(dir);
+    if (how.isJustMade) this.#justMade.add(dir);
+    else this.#justMade.delete(dir);
     this.#walk ??= this.#run();
   }
 
@@ -124,6 +133,7 @@ export class NewDirs {
     const affected = [...this.#queue, ...this.#listing, ...this.#gone.keys()].filter(isInside);
     for (const path of affected) {
       this.#queue.delete(path);
+      this.#justMade.delete(path);
       this.#gone.delete(path);
       this.add(rebase(path, move));
     }
@@ -132,6 +142,7 @@ export class NewDirs {
   /** Forgets what waits, as everything is listed again. */
   clear(): void {
     this.#queue.clear();
+    this.#justMade.clear();
     this.#gone.clear();
     this.#made.clear();
   }
@@ -186,6 +197,7 @@ export class NewDirs {
   }
 
   #take(raw: RawListing): void {
+    const wasJustMade = this.#justMade.delete(raw.path);
     if (raw.isUnwatched) this.#parts.unwatched(raw.path);
     if (raw.errno !== 0) {
       const name = errnoName(raw.errno);
@@ -202,11 +214,14 @@ export class NewDirs {
       missing.delete(path);
       return entry.stat.kind === KIND.dir || !this.#parts.isOwn(path, entry.stat);
     });
-    // WHY not where psync made it: what is in it is known, and what is missing there is not listed.
-    if (found.length >= CROWD_NAMES && !isMade) return this.#parts.crowd(raw.path);
+    // WHY not where psync made it: what is in it is known, and what is missing there is not listed. And not where
+    // it came from elsewhere: one that the brain knows it goes through no further than to the names in it.
+    if (found.length >= CROWD_NAMES && wasJustMade && !isMade) return this.#parts.crowd(raw.path);
     for (const { path, entry } of found) {
+      const isDir = entry.stat.kind === KIND.dir;
       // WHY: "moved" is what asks for a look at once without claiming that anybody wrote.
-      this.#parts.mark(path, DIRTY.moved | (entry.stat.kind === KIND.dir ? DIRTY.dir | DIRTY.newDir : 0));
+      const how = isDir && wasJustMade ? DIRTY.created : DIRTY.moved;
+      this.#parts.mark(path, how | (isDir ? DIRTY.dir | DIRTY.newDir : 0));
     }
     for (const path of missing) this.#parts.mark(path, DIRTY.gone);
   }

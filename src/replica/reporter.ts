@@ -19,7 +19,7 @@ import type { KnownStamps } from "./known_stamps.ts";
 import type { Looker, Sighting } from "./looker.ts";
 import type { Listed } from "./lister.ts";
 import { DIRTY, KIND, type RawDirty, type RawStat, type WatchRecord } from "./native_format.ts";
-import { NewDirs } from "./new_dirs.ts";
+import { isJustMade, NewDirs } from "./new_dirs.ts";
 import { Outbox } from "./outbox.ts";
 import { isToldAsItGrew, type Look, lookAtDues } from "./report_looks.ts";
 import { type Due, LOOK_DEEP, Settle } from "./settle.ts";
@@ -264,7 +264,8 @@ export class Reporter {
 
   /**
    * What psync made is looked at by itself, as that is silent; so is what a listing may show as it was though it
-   * was written to (I14).
+   * was written to (I14), and a directory that came from elsewhere: the brain may know it, and takes it for the
+   * same then, though nobody has watched what is in it. So is one that is ignored as a directory.
    */
   #isCrowded(path: RelPath, bits: number): boolean {
     const isStorm = this.#settle.size > STORM_NAMES;
@@ -272,6 +273,7 @@ export class Reporter {
     const { known } = this.#parts;
     if (this.#settle.isEngaged(path) || known.isOwn(path) || known.isRacy(path)) return false;
     if ((bits & DIRTY.newDir) === 0) return this.#crowds.take(path, isStorm);
+    if (!isJustMade(bits) || this.#isIgnored(path, true)) return false;
     this.#crowds.add(path);
     return true;
   }
@@ -281,7 +283,8 @@ export class Reporter {
     if (this.#settle.size <= STORM_NAMES) this.#crowds.calm();
     if (this.#crowds.takeFormed()) {
       const moved = new Set(this.#moves.flatMap(({ from, now }) => [from, now]));
-      this.#settle.withdraw((path) => !moved.has(path) && this.#crowds.has(parentOf(path)) && this.#isCrowded(path, 0));
+      const isTold = (path: RelPath) => !moved.has(path) && this.#crowds.has(parentOf(path));
+      this.#settle.withdraw((path, bits) => isTold(path) && this.#isCrowded(path, bits));
     }
     for (const path of this.#crowds.takeDue({ isHurried })) void this.#outbox.post(() => ({ kind: "crowd", path }));
   }
@@ -455,7 +458,7 @@ export class Reporter {
     if (isOther || (isNew && !isOwnWork && ((bits & DIRTY.gone) !== 0 || known.isDir(path)))) {
       // Something else may have been in it that is gone now: only a listing shows that.
       this.#outbox.rescan(path, "another directory took this name");
-    } else if (isNew) this.#newDirs?.add(path);
+    } else if (isNew) this.#newDirs?.add(path, { isJustMade: isJustMade(bits) });
   }
 
   #finish(path: RelPath, isReported: boolean): boolean {

@@ -48,6 +48,32 @@ Deno.test("Reporter tells a new directory in a storm by a listing", async () => 
   assertEquals([scene.said(), scene.looks.length], [["crowd d", "crowd n"], 0]);
 });
 
+Deno.test("Reporter says nothing in a storm of a directory that is ignored as one", async () => {
+  const scene = make();
+  storm(scene, "d");
+  scene.write("build", { kind: KIND.dir });
+  scene.write("build/f");
+  await scene.dirty("build", DIRTY.created | DIRTY.dir | DIRTY.newDir);
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), ["crowd d"]);
+});
+
+Deno.test("Reporter looks itself in a storm at a directory that came from elsewhere, and at what is in it", async () => {
+  const scene = make();
+  scene.write("n", { kind: KIND.dir });
+  scene.write("n/deep", { kind: KIND.dir });
+  for (let i = 0; i < 100; i++) scene.write(`n/f${i}`);
+  // It came before there was a storm in its own directory, or after.
+  scene.write("d/m", { kind: KIND.dir });
+  scene.reporter.take({ kind: "dirty", names: [{ path: p("d/m"), bits: DIRTY.moved | DIRTY.dir | DIRTY.newDir }] });
+  storm(scene, "d");
+  await scene.dirty("n", DIRTY.moved | DIRTY.dir | DIRTY.newDir);
+  for (let i = 0; i < 10; i++) await scene.clock.advance(100);
+  assertEquals(scene.listed.toSorted(), ["d/m", "n", "n/deep"].map(p));
+  const said = scene.said();
+  for (const path of ["n", "n/deep", "d/m"]) assert(said.some((line) => line.includes(`present ${path}`)), path);
+});
+
 Deno.test("Reporter tells what is crowded before a barrier, under the name that it has by then", async () => {
   const scene = make();
   storm(scene, "d");

@@ -141,10 +141,10 @@ export class Settle {
   }
 
   /** Takes back what events alone made dirty, where `isWithdrawn` says so. */
-  withdraw(isWithdrawn: (path: RelPath) => boolean): void {
+  withdraw(isWithdrawn: (path: RelPath, bits: number) => boolean): void {
     for (const paths of [this.#ready, this.#waiting]) {
       for (const [path, { bits }] of paths) {
-        if ((bits & (LOOK_DEEP | LOOK_FOLLOWED)) === 0 && isWithdrawn(path)) paths.delete(path);
+        if ((bits & (LOOK_DEEP | LOOK_FOLLOWED)) === 0 && isWithdrawn(path, bits)) paths.delete(path);
       }
     }
   }

@@ -40,7 +40,7 @@ export class Scene {
     this.reporter = new Reporter({
       clock: this.clock,
       known: this.known,
-      ignore: compileIgnore({ ...NO_RULES, excludes: ["\\.tmp$"] }),
+      ignore: compileIgnore({ ...NO_RULES, excludes: ["\\.tmp$"], rsyncExcludes: ["build/"] }),
       looker: {
         look: async (paths, options) => {
           if (paths.includes(p("slow"))) await this.slow.promise;
