@@ -20,7 +20,8 @@ const LOOK_PATHS = 256;
 /** How many paths of a hold are shown. */
 const SAMPLE = 5;
 
-interface Missing {
+/** A path of the archive that a side does not show. */
+export interface Missing {
   readonly side: Side;
   readonly path: RelPath;
 }
@@ -90,6 +91,13 @@ export class Absences {
       archive.transact(() => archive.removeHold(hold.id));
       report.notice({ kind: "hold-gone", id: hold.id });
     }
+  }
+
+  /** Those that no hold is about. */
+  notHeld(missing: readonly Missing[]): readonly Missing[] {
+    if (missing.length === 0) return missing;
+    const held = this.#heldPaths();
+    return missing.filter(({ path }) => !held.has(path));
   }
 
   #heldPaths(): Set<RelPath> {

@@ -17,6 +17,7 @@ import type { Side } from "../core/problem.ts";
 import type { Absences } from "./absences.ts";
 import { BundleLane } from "./bundles.ts";
 import type { PairContext } from "./context.ts";
+import { CrowdMisses } from "./crowd_misses.ts";
 import { mergeDirectory, type MergedName } from "./merge.ts";
 import type { Sighting } from "./news.ts";
 import { PathTree } from "./path_tree.ts";
@@ -70,6 +71,7 @@ export class Scanner {
   readonly #bundles: Readonly<Record<Side, BundleLane>>;
   readonly #wanted = new PathTree();
   readonly #crowds: Readonly<Record<Side, Set<RelPath>>> = { left: new Set(), right: new Set() };
+  readonly #misses: CrowdMisses;
   #isWalking = false;
   #running: Promise<void> = Promise.resolve();
   #isFirst = true;
@@ -82,6 +84,7 @@ export class Scanner {
   constructor(context: PairContext, absences: Absences, room: () => Promise<void>) {
     this.#context = context;
     this.#absences = absences;
+    this.#misses = new CrowdMisses(absences, (side, path) => this.#confirm(side, path));
     this.#room = room;
     this.#bundles = { left: new BundleLane(context, "left"), right: new BundleLane(context, "right") };
   }
@@ -128,6 +131,7 @@ export class Scanner {
     await this.#walk([ROOT]);
     this.#isFirst = false;
     await this.#absences.judge({ brake: true });
+    for (const { side, dir } of this.#misses.judged()) this.#crowds[side].add(dir);
     this.#isWalking = false;
     if (this.#wanted.size > 0 || this.#hasCrowds) this.#running = this.#runWanted();
   }
@@ -333,6 +337,7 @@ export class Scanner {
         hasWaited = true;
       }
     }
+    this.#misses.listed(dir.path);
     for (const side of SIDES) {
       const listing = listed[side];
       if (isLive && listing?.kind === "listed") this.#outlisted(side, listing);
@@ -417,7 +422,7 @@ export class Scanner {
     if (this.#context.settings.skipInitialSync && this.#isFirst && !isLive) return this.#skip(merged);
     if (SIDES.some((side) => this.#bundles[side].offer(merged, { isLive }))) return;
     for (const side of missing) {
-      if (isLive) this.#confirm(side, merged.path);
+      if (isLive) this.#misses.note(side, merged.path);
       else this.#absences.note(side, merged.path);
     }
     for (const side of SIDES) {

@@ -160,3 +160,50 @@ Deno.test("a crowd is listed on its side alone, and of what is below what is new
   assertEquals(looked.toSorted(), [shown.path, at("o/flying"), at("o/told")]);
   assertEquals(made.right.asked.filter(({ name }) => name === "look"), []);
 });
+
+/** Of many files in `m` only what is in `there` is on the left; much happens in `m` while the first walk goes on. */
+function makeMissing(there: readonly string[]) {
+  let onVerify = () => {};
+  const made = make({ whileVerifying: () => onVerify(), different: { left: ["m"] } });
+  const { archive, context } = made;
+  const names = Array.from({ length: 300 }, (_, i) => `f${i}`);
+  archive.transact(() => {
+    archive.put(at("m"), row(dir()));
+    for (const name of names) archive.put(at(`m/${name}`), row(file("a")));
+  });
+  const { list } = made.left;
+  made.left.list = async (dirs) => {
+    const isThere = ({ path }: { path: RelPath }) =>
+      parentOf(path) !== at("m") || there.some((one) => path === at(one));
+    return (await list.call(made.left, dirs)).map((listing) =>
+      listing.kind === "listed" ? { ...listing, entries: listing.entries.filter(isThere) } : listing
+    );
+  };
+  const looked: RelPath[] = [];
+  context.looks.left.want = ({ path }) => void looked.push(path);
+  onVerify = () => made.scanner.crowd("left", at("m"));
+  return { ...made, looked };
+}
+
+Deno.test("what a crowded directory missed before the first walk came there is braked as ever, and stays held", async () => {
+  const { scanner, archive, looked, listed } = makeMissing([]);
+  await scanner.runFirst();
+  await scanner.idle();
+  assertEquals(archive.holds().map(({ side, paths }) => [side, paths.length]), [["right", 300]]);
+  listed.left.length = 0;
+  scanner.crowd("left", at("m"));
+  await scanner.idle();
+  assertEquals([looked, listed.left], [[], [at("m")]]);
+});
+
+Deno.test("what a crowded directory misses is looked at without brakes where the first walk had seen it", async () => {
+  const there: string[] = Array.from({ length: 300 }, (_, i) => `m/f${i}`);
+  const { scanner, archive, looked, listed } = makeMissing(there);
+  const running = scanner.runFirst();
+  while (!listed.left.includes(at("m"))) await Promise.resolve();
+  await running;
+  there.splice(0);
+  scanner.crowd("left", at("m"));
+  await scanner.idle();
+  assertEquals([looked.length, archive.holds()], [300, []]);
+});
