@@ -6,6 +6,7 @@
  * @module
  */
 import type { ArchiveRow, ChildRow } from "../core/archive.ts";
+import type { Listing } from "../core/endpoint.ts";
 import type { Observation } from "../core/observation.ts";
 import { compareNames, joinPath, type Name, nameOf, type RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
@@ -37,6 +38,11 @@ export function* mergeDirectory(lists: DirectoryLists): Generator<MergedName> {
     const of = (side: Side, at: typeof left) => lists[side] === undefined ? undefined : at.take(name);
     yield { path: joinPath(lists.dir, name), row: rows.take(name), left: of("left", left), right: of("right", right) };
   }
+}
+
+/** What a listing shows to be in the directory; undefined where it was not listed to its end (I1). */
+export function entriesOf(listing: Listing | undefined): readonly Observation[] | undefined {
+  return listing?.kind === "listed" ? listing.entries : undefined;
 }
 
 function least(names: readonly (Name | null)[]): Name | null {

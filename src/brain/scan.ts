@@ -18,7 +18,7 @@ import type { Absences } from "./absences.ts";
 import { BundleLane } from "./bundles.ts";
 import type { PairContext } from "./context.ts";
 import { CrowdMisses } from "./crowd_misses.ts";
-import { mergeDirectory, type MergedName } from "./merge.ts";
+import { entriesOf, mergeDirectory, type MergedName } from "./merge.ts";
 import type { Sighting } from "./news.ts";
 import { PathTree } from "./path_tree.ts";
 import { type SummedDir, unchangedDirs } from "./unchanged.ts";
@@ -484,10 +484,6 @@ export class Scanner {
 
 function listed(observation: Observation): Sighting {
   return { observation, order: 0, isLive: false, isListed: true, atMs: 0 };
-}
-
-function entriesOf(listing: Listing | undefined): readonly Observation[] | undefined {
-  return listing?.kind === "listed" ? listing.entries : undefined;
 }
 
 function hasGone(listing: Listing | undefined): boolean {
