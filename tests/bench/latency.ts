@@ -2,6 +2,8 @@
  * Rows of the bench: one small file, on an idle link, while a large file is on its way, and over a long way.
  * @module
  */
+import { systemClock } from "../../src/base/clock.ts";
+import { canMakeHosts, FarHost } from "../proof/far_host.ts";
 import { must } from "../support/binary.ts";
 import { figure, median, percentile, table } from "./figures.ts";
 import { DEEDS, delayedSsh } from "./probe.ts";
@@ -18,6 +20,10 @@ const GAP_MS = 60;
 /** Each way; the round trip is twice as long. */
 const DELAY_MS = 25;
 const DELAYED_SAMPLES = 50;
+
+/** A narrow link, and how often each deed is tried on it. */
+export const NARROW_MBIT = 50;
+const NARROW_SAMPLES = 100;
 
 const LATENCY_HEAD = ["4 KB file", "samples", "median", "p95", "largest"];
 
@@ -87,6 +93,28 @@ export async function latencyBeside(world: World): Promise<string> {
     LATENCY_HEAD,
     [...found].map(([deed, samples]) => latencyLine(`beside ${LARGE_MB} MB, ${deed}`, samples)),
   );
+}
+
+/** On a narrow link between two network namespaces, idle and while a large file is on its way over it. */
+export async function latencyNarrow(world: World): Promise<string> {
+  if (!await canMakeHosts()) return "Left out: network namespaces need root.";
+  await using far = await FarHost.make();
+  await using roots = await world.pair();
+  const { dir, left, right } = roots;
+  await using _psync = await startPsync(world, roots, { ssh: far.sshCommand, under: far.near });
+  await far.narrow(NARROW_MBIT);
+  const named = (what: string) => ({ name: `${NARROW_MBIT} Mbit/s, ${what},`, samples: NARROW_SAMPLES });
+  const rows = await latencyLines(world, { ...named("idle"), from: left, to: right });
+  await Deno.mkdir(`${left}/beside`);
+  await must("sh", ["-c", `head -c ${LARGE_MB}M /dev/urandom > ${dir}/large`]);
+  await Deno.rename(`${dir}/large`, `${left}/large`);
+  while (await must("find", [`${right}/.psync/stage`, "-type", "f", "-size", "+4M"]) === "") {
+    await systemClock.sleep(50);
+  }
+  const beside = { ...named(`beside ${LARGE_MB} MB`), from: `${left}/beside`, to: `${right}/beside` };
+  rows.push(...await latencyLines(world, beside));
+  if (await isThere(`${right}/large`)) throw new Error("The large file was there before the samples were taken");
+  return table(LATENCY_HEAD, rows);
 }
 
 /** Over a way of 50 ms there and back. */

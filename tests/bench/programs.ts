@@ -28,6 +28,8 @@ function psyncEnv(roots: Roots): Record<string, string> {
 export interface PsyncOptions {
   /** Another ssh than that of the world. */
   readonly ssh?: string;
+  /** Words in front of psync's own. */
+  readonly under?: readonly string[];
   /** Called as soon as it runs. */
   readonly onStart?: (pid: number) => void;
 }
@@ -38,9 +40,10 @@ export function psyncArgs(world: World, roots: Roots, ssh = world.sshd.sshComman
 }
 
 /** Starts psync; resolves when its first sync is done. */
-export async function startPsync(world: World, roots: Roots, { ssh, onStart }: PsyncOptions = {}): Promise<Live> {
-  const args = psyncArgs(world, roots, ssh);
-  return await start(PSYNC, args, { env: psyncEnv(roots), ready: /First sync done/, ...(onStart && { onStart }) });
+export async function startPsync(world: World, roots: Roots, options: PsyncOptions = {}): Promise<Live> {
+  const { ssh, under = [], onStart } = options;
+  const [command, ...args] = [...under, PSYNC, ...psyncArgs(world, roots, ssh)];
+  return await start(command!, args, { env: psyncEnv(roots), ready: /First sync done/, ...(onStart && { onStart }) });
 }
 
 /** Runs `psync -s` to its end. */

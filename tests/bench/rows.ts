@@ -9,7 +9,7 @@ import { busyFiles } from "./busy_files.ts";
 import { firstSync, untar } from "./first_sync.ts";
 import { idle, memory, memoryOfMillion } from "./idle.ts";
 import { delta } from "./large.ts";
-import { latency, latencyBeside, latencyDelayed } from "./latency.ts";
+import { latency, latencyBeside, latencyDelayed, latencyNarrow, NARROW_MBIT } from "./latency.ts";
 import { checkout, copy, remove, rename, renameChain } from "./many.ts";
 import { restart } from "./restart.ts";
 import { LARGE_MB, LONG_RUNS, MANY, MILLION, type Row, RUNS, TWENTY_THOUSAND, VERY_MANY } from "./row.ts";
@@ -18,6 +18,7 @@ import { LARGE_MB, LONG_RUNS, MANY, MILLION, type Row, RUNS, TWENTY_THOUSAND, VE
 export const ROWS: Readonly<Record<string, Row>> = {
   latency: { title: "One small file, until it is visible on the other side", run: latency },
   "latency-beside": { title: `The same, while ${LARGE_MB} MB are on their way`, run: latencyBeside },
+  "latency-50mbit": { title: `The same, over a link of ${NARROW_MBIT} Mbit/s, idle and filled`, run: latencyNarrow },
   "latency-50ms": { title: "The same, over a way of 50 ms there and back", run: latencyDelayed },
   untar: { title: `${MANY} small files written at once by tar`, run: untar(MANY, RUNS) },
   "first-sync": { title: `First sync of ${MANY} small files`, run: firstSync(MANY, RUNS) },

@@ -13,6 +13,9 @@ import { type Sshd, startSshd } from "../support/sshd.ts";
 
 const NEAR_ADDRESS = "10.211.7.1";
 const FAR_ADDRESS = "10.211.7.2";
+/** What a narrow cable lets through at once, and how long a packet waits before it. */
+const BURST = "32kb";
+const QUEUE_MS = 400;
 /** How long an sshd may take to listen; generous, as machines are busy. */
 const LISTEN_MS = 30_000;
 
@@ -24,9 +27,13 @@ export async function canMakeHosts(): Promise<boolean> {
   return isMade;
 }
 
-async function ip(...args: string[]): Promise<void> {
-  const { success, stderr } = await new Deno.Command("ip", { args, stderr: "piped" }).output();
-  if (!success) throw new Error(`Cannot run ip ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
+function ip(...args: string[]): Promise<void> {
+  return run("ip", args);
+}
+
+async function run(command: string, args: string[]): Promise<void> {
+  const { success, stderr } = await new Deno.Command(command, { args, stderr: "piped" }).output();
+  if (!success) throw new Error(`Cannot run ${command} ${args.join(" ")}: ${new TextDecoder().decode(stderr)}`);
 }
 
 async function endOf(listener: Deno.ChildProcess): Promise<void> {
@@ -103,6 +110,14 @@ export class FarHost implements AsyncDisposable {
   /** Pulls the cable at the far end, so that the near one hears of nothing; or puts it in again. */
   async cable(is: "in" | "out"): Promise<void> {
     await ip("-n", FarHost.#name("far"), "link", "set", "cable", is === "in" ? "up" : "down");
+  }
+
+  /** From now on no more goes through the cable than so many Mbit/s, either way; what waits longer is dropped. */
+  async narrow(megabits: number): Promise<void> {
+    const bucket = ["root", "tbf", "rate", `${megabits}mbit`, "burst", BURST, "latency", `${QUEUE_MS}ms`];
+    for (const end of ["near", "far"] as const) {
+      await run("tc", ["-n", FarHost.#name(end), "qdisc", "replace", "dev", "cable", ...bucket]);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
