@@ -17,7 +17,7 @@ import type { PairContext } from "./context.ts";
 import { liveSince, type News, type Sighting } from "./news.ts";
 import { describePlan } from "./describe_plan.ts";
 import { growingLooks } from "./growing.ts";
-import { dispatchMove, obstacleOf } from "./move_task.ts";
+import { dispatchMove, editOf, obstacleOf } from "./move_task.ts";
 import { objectKey } from "./moves.ts";
 import { type Change, isBulk, type Plan, type PlanContext, planPath, type SideLook, type Views } from "./plan.ts";
 import { removeContents, removeTree } from "./removal.ts";
@@ -335,7 +335,7 @@ export class Dispatcher {
   #move(news: News, { move }: Extract<Plan, { kind: "move" }>, blocker: RelPath | null): void {
     const opened = blocker === null ? undefined : this.#opened.get(blocker);
     const mayFollow = blocker !== null && this.#isOpened(blocker) && opened?.side === otherSide(move.side);
-    const edited = this.#sighting(otherSide(move.side), move.from)?.observation ?? null;
+    const edited = editOf(move, this.#sighting(otherSide(move.side), move.from));
     const target = { isOpened: mayFollow, edited, objects: this.#seenObjects };
     const inTheWay = blocker !== null && !mayFollow ? blocker : dispatchMove(this.#context, news, move, target);
     if (inTheWay === null) return;

@@ -20,6 +20,7 @@ import type { MoveFinding } from "./moves.ts";
 import { liveSince, type News, type Sighting } from "./news.ts";
 import { BUSY_LIMIT_MS } from "./retry.ts";
 import { hasRecordedParent, lookAgain, lookAtParent, NO_STAMP, noteLag, recordConflict } from "./task.ts";
+import { isAsArchived } from "./view.ts";
 
 /** A rename that was found. */
 export type FoundMove = Extract<MoveFinding, { kind: "move" }>;
@@ -32,6 +33,11 @@ export interface MoveTarget {
   readonly edited: Observation | null;
   /** Where objects were seen in this round, by `objectKey`. */
   readonly objects: ReadonlyMap<string, RelPath>;
+}
+
+/** What the side that is to make a rename shows at the old name, where that is not what the archive says. */
+export function editOf({ side, row }: FoundMove, old: Sighting | null): Observation | null {
+  return old === null || isAsArchived(row, otherSide(side), old) ? null : old.observation;
 }
 
 /** Begins the rename on the side that has not made it; returns what stands in its way, else null. */
