@@ -8,6 +8,7 @@
  * which sets up and builds.
  * @module
  */
+import { SYNCTHING_LINE, UNISON_LINE } from "../tests/bench/peers.ts";
 import { PSYNC, versionOf } from "../tests/bench/programs.ts";
 import { LARGE_ROWS, ROWS } from "../tests/bench/rows.ts";
 import type { Row } from "../tests/bench/row.ts";
@@ -30,7 +31,13 @@ function chosen(args: readonly string[]): readonly string[] {
 /** Programs, kernel and machine, and the command lines that are compared. */
 async function describe(world: World): Promise<string> {
   const versions = await Promise.all(
-    [[PSYNC, "--version"], ["rsync", "--version"], ["lsyncd", "--version"], ["ssh", "-V"]].map(async ([name, flag]) => {
+    [[PSYNC, "--version"], ["rsync", "--version"], ["lsyncd", "--version"], ["unison", "-version"], [
+      "syncthing",
+      "--version",
+    ], [
+      "ssh",
+      "-V",
+    ]].map(async ([name, flag]) => {
       return `${await versionOf(name!, [flag!]) ?? `${name}: not installed`}`;
     }),
   );
@@ -43,6 +50,8 @@ async function describe(world: World): Promise<string> {
     `- psync: psync [-s] --ssh "ssh -F CONFIG" LEFT 127.0.0.1:RIGHT`,
     `- rsync: rsync -a --exclude=/.psync -e "ssh -F CONFIG" LEFT/ 127.0.0.1:RIGHT/`,
     `- lsyncd: default.rsync, delay = 0, rsync = { archive = true, rsh = "ssh -F CONFIG" }`,
+    `- Unison: ${UNISON_LINE}`,
+    `- Syncthing: ${SYNCTHING_LINE}`,
   ].join("\n");
 }
 

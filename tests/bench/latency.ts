@@ -7,6 +7,7 @@ import { canMakeHosts, FarHost } from "../proof/far_host.ts";
 import { must } from "../support/binary.ts";
 import { figure, median, percentile, table } from "./figures.ts";
 import { DEEDS, delayedSsh } from "./probe.ts";
+import { startSyncthing, startUnison } from "./peers.ts";
 import { startLsyncd, startPsync } from "./programs.ts";
 import { isThere, LARGE_MB, waitFor } from "./row.ts";
 import type { Roots, World } from "./world.ts";
@@ -14,7 +15,7 @@ import type { Roots, World } from "./world.ts";
 const SAMPLES = 200;
 /** While something else goes on that ends. */
 const ROUND_SAMPLES = 10;
-const LSYNCD_SAMPLES = 20;
+const PEER_SAMPLES = 20;
 /** Longer than the time for which changes of one path are bundled. */
 const GAP_MS = 60;
 /** Each way; the round trip is twice as long. */
@@ -24,6 +25,8 @@ const DELAYED_SAMPLES = 50;
 /** A narrow link, and how often each deed is tried on it. */
 export const NARROW_MBIT = 50;
 const NARROW_SAMPLES = 100;
+/** What else is measured where it is installed, from left to right. */
+const PEERS = [["lsyncd, delay 0,", startLsyncd], ["Unison,", startUnison], ["Syncthing,", startSyncthing]] as const;
 
 const LATENCY_HEAD = ["4 KB file", "samples", "median", "p95", "largest"];
 
@@ -44,7 +47,7 @@ function latencyLine(name: string, found: readonly number[]): string[] {
   return [name, `${found.length}`, ...cells];
 }
 
-/** On an idle link, each direction, beside lsyncd. */
+/** On an idle link, each direction, beside lsyncd, Unison and Syncthing. */
 export async function latency(world: World): Promise<string> {
   const rows: string[][] = [];
   await using roots = await world.pair();
@@ -55,11 +58,11 @@ export async function latency(world: World): Promise<string> {
     await using more = await subdirs(roots);
     rows.push(...await latencyLines(world, { name: "psync, right to left,", samples: SAMPLES, ...more }));
   }
-  await using other = await world.pair();
-  await using lsyncd = await startLsyncd(world, other);
-  if (lsyncd !== null) {
-    const names = { name: "lsyncd, delay 0,", samples: LSYNCD_SAMPLES, from: other.left, to: other.right };
-    rows.push(...await latencyLines(world, names));
+  for (const [name, begin] of PEERS) {
+    await using other = await world.pair();
+    await using peer = await begin(world, other);
+    if (peer === null) continue;
+    rows.push(...await latencyLines(world, { name, samples: PEER_SAMPLES, from: other.left, to: other.right }));
   }
   return table(LATENCY_HEAD, rows);
 }

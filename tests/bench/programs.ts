@@ -77,14 +77,16 @@ sync {
   return await start("lsyncd", ["-log", "all", config], { env: {}, ready: /Finished|[Ss]tartup of .* finished/ });
 }
 
-interface StartOptions {
+/** How a program is started, and known to be ready. */
+export interface StartOptions {
   readonly env: Readonly<Record<string, string>>;
   /** What it prints when it is ready. */
   readonly ready: RegExp;
   readonly onStart?: (pid: number) => void;
 }
 
-async function start(command: string, args: readonly string[], options: StartOptions): Promise<Live> {
+/** Starts a program that runs until it is disposed of; resolves when it is ready. */
+export async function start(command: string, args: readonly string[], options: StartOptions): Promise<Live> {
   const child = new Deno.Command(command, {
     args: [...args],
     env: { ...options.env },
