@@ -10,14 +10,15 @@
 import { logger } from "../base/log.ts";
 import type { ArchiveRow } from "../core/archive.ts";
 import type { Listing } from "../core/endpoint.ts";
-import { sameContent, sameEntry, sameObject } from "../core/entry.ts";
+import { sameObject } from "../core/entry.ts";
 import type { Observation } from "../core/observation.ts";
-import { ancestorsOf, joinPath, parentOf, type RelPath, ROOT } from "../core/path.ts";
+import { ancestorsOf, joinPath, type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Absences } from "./absences.ts";
 import { BundleLane } from "./bundles.ts";
 import type { PairContext } from "./context.ts";
 import { CrowdMisses } from "./crowd_misses.ts";
+import { InitialSkip } from "./initial_skip.ts";
 import { entriesOf, mergeDirectory, type MergedName } from "./merge.ts";
 import type { Sighting } from "./news.ts";
 import { PathTree } from "./path_tree.ts";
@@ -72,6 +73,8 @@ export class Scanner {
   readonly #wanted = new PathTree();
   readonly #crowds: Readonly<Record<Side, Set<RelPath>>> = { left: new Set(), right: new Set() };
   readonly #misses: CrowdMisses;
+  /** Null where all that differs is to become equal. */
+  readonly #skip: InitialSkip | null;
   #isWalking = false;
   #running: Promise<void> = Promise.resolve();
   #isFirst = true;
@@ -84,6 +87,7 @@ export class Scanner {
   constructor(context: PairContext, absences: Absences, room: () => Promise<void>) {
     this.#context = context;
     this.#absences = absences;
+    this.#skip = context.settings.skipInitialSync ? new InitialSkip(context) : null;
     this.#misses = new CrowdMisses(absences, (side, path) => this.#confirm(side, path));
     this.#room = room;
     this.#bundles = { left: new BundleLane(context, "left"), right: new BundleLane(context, "right") };
@@ -197,7 +201,8 @@ export class Scanner {
 
   /** Lists what is crowded now, and goes through what is new in it; a walk never makes way for ever. */
   async #walkCrowds(): Promise<void> {
-    if (!this.#hasCrowds) return;
+    // What is to be left alone as it differs is known once the first walk has come by.
+    if (!this.#hasCrowds || (this.#isFirst && this.#skip !== null)) return;
     const todo: Todo[] = [];
     for (const side of SIDES) todo.push(...await this.#takeCrowds(side));
     while (todo.length > 0) {
@@ -419,7 +424,9 @@ export class Scanner {
     if (missing.length === 0 && news.left === null && news.right === null) {
       return isLive ? this.#asArchived(merged) : undefined;
     }
-    if (this.#context.settings.skipInitialSync && this.#isFirst && !isLive) return this.#skip(merged);
+    if (this.#skip !== null && (this.#isFirst ? this.#skip.takes(merged) : isLive && this.#skip.isAsItWas(merged))) {
+      return;
+    }
     if (SIDES.some((side) => this.#bundles[side].offer(merged, { isLive }))) return;
     for (const side of missing) {
       if (isLive) this.#misses.note(side, merged.path);
@@ -453,32 +460,6 @@ export class Scanner {
     const seen = merged[side];
     if (seen === null || seen === undefined) return null;
     return merged.row !== null && isAsArchived(merged.row, side, listed(seen)) ? null : seen;
-  }
-
-  /** --skip-initial-sync: equal size and mtime is agreement, everything else stays as it is. */
-  #skip(merged: MergedName): void {
-    const { left, right, path } = merged;
-    const { archive, status } = this.#context;
-    if (left?.kind === "present" && right?.kind === "present" && this.#hasParent(path)) {
-      const isEqual = left.entry.kind === "dir" ? right.entry.kind === "dir" : sameContent(left.entry, right.entry);
-      if (
-        isEqual &&
-        (left.entry.kind === "dir" ||
-          sameEntry({ ...left.entry, owner: null }, { ...right.entry, mode: left.entry.mode }))
-      ) {
-        archive.transact(() => archive.put(path, { entry: left.entry, left: left.stamp, right: right.stamp }));
-        status.agreed++;
-        return;
-      }
-    }
-    if (this.#hasParent(path)) {
-      status.problem({ path, side: null, reason: "skipped", detail: "differs, left alone by -k" });
-    }
-  }
-
-  /** Whether the directory of a path is in the archive: below one that was skipped nothing is told. */
-  #hasParent(path: RelPath): boolean {
-    return this.#context.archive.isDir(parentOf(path));
   }
 }
 

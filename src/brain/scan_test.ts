@@ -1,7 +1,7 @@
 // What a scan asks for, and what it lists: nothing of what both sides show as the archive has it.
 import { assertEquals } from "@std/assert";
 import { at, type PairParts, pairParts, present } from "../../tests/support/brain.ts";
-import { dir, file, row } from "../../tests/support/entries.ts";
+import { dir, file, newStamp, row } from "../../tests/support/entries.ts";
 import type { MemoryArchive } from "../../tests/support/memory_archive.ts";
 import { compileIgnore, NO_RULES } from "../core/ignore.ts";
 import type { DirClaim, Listing } from "../core/endpoint.ts";
@@ -26,9 +26,11 @@ function make(given: {
   readonly different?: Partial<Record<Side, readonly string[]>>;
   readonly excludes?: readonly string[];
   readonly whileVerifying?: (archive: MemoryArchive) => void;
+  readonly skipInitialSync?: boolean;
 } = {}): Made {
   const ignore = compileIgnore({ ...NO_RULES, excludes: given.excludes ?? [] });
-  const parts = pairParts({ ignore });
+  const { skipInitialSync = false } = given;
+  const parts = pairParts({ ignore, settings: { force: false, skipInitialSync, followsLinks: false, run: 1 } });
   const { archive, context } = parts;
   const verified: Made["verified"] = { left: [], right: [] };
   const listed: Made["listed"] = { left: [], right: [] };
@@ -206,4 +208,31 @@ Deno.test("what a crowded directory misses is looked at without brakes where the
   scanner.crowd("left", at("m"));
   await scanner.idle();
   assertEquals([looked.length, archive.holds()], [300, []]);
+});
+
+Deno.test("a crowd leaves alone what -k left alone, until somebody touches that", async () => {
+  const made = make({ skipInitialSync: true, different: { left: ["o"] } });
+  const { clock, context, scanner } = made;
+  const stampAt = (ctimeNs: bigint) => ({ stamp: { ...newStamp(file("l")), ctimeNs } });
+  const [untouched, touched] = [stampAt(1n), stampAt(BigInt(clock.wallMs()) * 1_000_000n)];
+  let isTouched = false;
+  for (const side of SIDES) {
+    const { list } = made[side];
+    made[side].list = async (dirs) =>
+      (await list.call(made[side], dirs)).map((listing) => {
+        if (listing.kind !== "listed" || listing.path !== at("o")) return listing;
+        const y = present("o/y", file(side), side === "left" && isTouched ? touched : untouched);
+        return { ...listing, entries: [...listing.entries, present("o/x", file(side), untouched), y] };
+      });
+  }
+  const running = scanner.runFirst();
+  scanner.crowd("left", at("o"));
+  await running;
+  await scanner.idle();
+  const skipped = () => ["o/x", "o/y"].map((path) => context.status.problems.get(at(path))?.reason);
+  assertEquals([skipped(), [...context.board.paths()]], [["skipped", "skipped"], []]);
+  isTouched = true;
+  scanner.crowd("left", at("o"));
+  await scanner.idle();
+  assertEquals([...context.board.paths()], [at("o/y")]);
 });

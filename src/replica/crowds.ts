@@ -19,6 +19,8 @@ export const CROWD_NAMES = 64;
 const LARGE_PART = 16;
 const LARGE_ENTRIES = CROWD_NAMES * LARGE_PART;
 const LARGE_DIRS_MAX = 10_000;
+/** In more directories than this nothing is counted: little happens in each of so many. */
+const COUNTED_DIRS_MAX = 10_000;
 /** How long nothing has to happen in a crowd before it is told: kernels stamp in steps of up to 10 ms. */
 export const CROWD_QUIET_MS = 20;
 /** How long it may take where something happens all the time; more for what is large, by its entries. */
@@ -91,6 +93,7 @@ export class Crowds {
     }
     if (!isStorm) return false;
     const names = (this.#names.get(dir) ?? 0) + 1;
+    if (this.#names.size >= COUNTED_DIRS_MAX) this.#names.clear();
     this.#names.set(dir, names);
     if (names < Math.max(CROWD_NAMES, (this.#large.get(dir) ?? 0) / LARGE_PART)) return false;
     this.add(dir);

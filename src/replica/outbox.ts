@@ -1,6 +1,6 @@
 /**
  * What an endpoint says by itself, in order and bounded: a reader that is slow makes the looks wait,
- * and rescans that nobody has read yet are merged.
+ * and rescans and crowds that nobody has read yet are merged.
  *
  * Judges nothing; reporter.ts decides what is said.
  * @module
@@ -19,6 +19,7 @@ export class Outbox {
   readonly #queue = new BoundedQueue<EndpointEvent>(EVENTS_MAX);
   #tail: Promise<void> = Promise.resolve();
   #rescans = new Map<RelPath, string>();
+  readonly #crowds = new Set<RelPath>();
   #isClosed = false;
 
   /** What was said, for one reader. */
@@ -51,6 +52,16 @@ export class Outbox {
     if (isTooMany) this.#rescans.clear();
     this.#rescans.set(isTooMany ? ROOT : path, why);
     if (isFirst) void this.post(() => this.#nextRescan());
+  }
+
+  /** Says that a directory is to be listed, as much happened in it; once where that waits for its reader already. */
+  crowd(path: RelPath): void {
+    if (this.#crowds.has(path)) return;
+    this.#crowds.add(path);
+    void this.post(() => {
+      this.#crowds.delete(path);
+      return { kind: "crowd", path };
+    });
   }
 
   /** Ends the events: the reader reads what is there, then ends, or gets `error`. */

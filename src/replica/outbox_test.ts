@@ -65,3 +65,13 @@ Deno.test("Outbox hands its error to the reader, and whoever waits goes on", asy
   await Promise.all(posts);
   await assertRejects(() => readAll(outbox), WatchError, "gone");
 });
+
+Deno.test("Outbox says once that a directory is crowded, as long as nobody has read it, and later again", async () => {
+  const outbox = new Outbox();
+  for (let i = 0; i < 1_000; i++) for (const path of ["a", "b"]) outbox.crowd(p(path));
+  await flushed(outbox);
+  outbox.crowd(p("a"));
+  await flushed(outbox);
+  outbox.close(null);
+  assertEquals((await readAll(outbox)).map((event) => event.kind === "crowd" && event.path), ["a", "b", "a"].map(p));
+});

@@ -286,7 +286,7 @@ export class Reporter {
       const isTold = (path: RelPath) => !moved.has(path) && this.#crowds.has(parentOf(path));
       this.#settle.withdraw((path, bits) => isTold(path) && this.#isCrowded(path, bits));
     }
-    for (const path of this.#crowds.takeDue({ isHurried })) void this.#outbox.post(() => ({ kind: "crowd", path }));
+    for (const path of this.#crowds.takeDue({ isHurried })) this.#outbox.crowd(path);
   }
 
   #takeMove(move: Move, isDir: boolean): void {
