@@ -21,6 +21,16 @@ static void remove_undo(struct work *w, struct place *place, struct live *live, 
   else work_keep(w, out, w->op->path);
 }
 
+/* The trash does not take it, as on a full disk: back to its name, and the removal waits. Where a user has
+ * taken the name it stays in the stage, and the next start finds it. */
+static void remove_not_kept(struct work *w, struct place *place, const char *out, uint8_t kind) {
+  int error = (int)w->op->out.error;
+  struct end from = {w->site->stage, out}, to = {place->dir, place->name};
+  if (rename_noreplace(w->site, from, to, kind) < 0) return;
+  errno = error;
+  outcome_fail(w, "keep");
+}
+
 /* Takes the live object out of the tree, which `live` is and which was as expected. */
 static void remove_take(struct work *w, struct place *place, struct live *live) {
   char out[STAGE_NAME_SIZE];
@@ -39,7 +49,7 @@ static void remove_take(struct work *w, struct place *place, struct live *live) 
   }
   live_close(live);
   outcome_end(w, ST_DONE);
-  work_dispose(w, out, &info, w->op->path);
+  if (!work_dispose(w, out, &info, w->op->path)) remove_not_kept(w, place, out, info.kind);
 }
 
 /* With force: the directory goes to the trash with all that is in it, but never with a mount. */

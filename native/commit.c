@@ -73,16 +73,17 @@ bool work_expect(struct work *w, struct live *live, const struct expected *expec
   return false;
 }
 
-void work_dispose(struct work *w, const char *name, const struct info *info, struct bytes path) {
+bool work_dispose(struct work *w, const char *name, const struct info *info, struct bytes path) {
   int how = w->op->flags & OPF_DISPOSAL;
   if (how == DISPOSE_DROP) {
     trash_drop(w->site, name, info, w->label, path);
-    return;
+    return true;
   }
   enum trash_class class = how == DISPOSE_REMOVED ? TRASH_REMOVED : TRASH_CONFLICT;
-  if (trash_keep(w->site, name, class, w->label, path, &w->op->out.kept) == 0) return;
+  if (trash_keep(w->site, name, class, w->label, path, &w->op->out.kept) == 0) return true;
   w->op->out.error = errno;
   w->op->out.step = "keep";
+  return false;
 }
 
 void work_keep(struct work *w, const char *name, struct bytes path) {

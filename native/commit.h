@@ -86,8 +86,9 @@ bool work_open_parent_cached(struct work *w, struct bytes path, struct place *pl
 bool work_open(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed);
 /* Compares, for files under the lease. Returns false where the op ended as stale, busy or failed. */
 bool work_expect(struct work *w, struct live *live, const struct expected *expected);
-/* What came out of the tree as expected and lies in the stage as `name`: dropped or kept. */
-void work_dispose(struct work *w, const char *name, const struct info *info, struct bytes path);
+/* What came out of the tree as expected and lies in the stage as `name`: dropped or kept. Returns false where
+ * it could not be kept, and lies there still; the outcome holds the errno. */
+bool work_dispose(struct work *w, const char *name, const struct info *info, struct bytes path);
 /* What came out of the tree unexpectedly: kept; ends the op. */
 void work_keep(struct work *w, const char *name, struct bytes path);
 

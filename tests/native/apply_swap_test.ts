@@ -23,6 +23,7 @@ import type { RawOp } from "../../src/replica/native_format.ts";
 import { isLeaseBroken } from "../support/procfs.ts";
 
 const CONFLICT = `${LABEL}.conflict`;
+const ENOSPC = 28;
 const ignore = !(await canInject());
 
 /** An atomic save. */
@@ -213,6 +214,20 @@ Deno.test({ name: "apply gives back what a user saved just before the removal", 
       assertEquals([result.status, tree(root)], [STATUS.stale, { f: "user's save" }]);
       assertEquals([staged(root), trash(root)], [[], {}]);
     },
+  });
+});
+
+Deno.test({ name: "apply gives back what it removed where the trash does not take it", ignore }, async () => {
+  await withTraced(async (root, driver) => {
+    const op = await removeOld(root, driver);
+    {
+      await using _full = await Injection.attach(driver, ["mkdirat:error=ENOSPC"]);
+      const [result] = await driver.commit([op]);
+      assertEquals([result!.status, result!.errno], [STATUS.failed, ENOSPC]);
+      assertEquals([tree(root), staged(root), trash(root)], [{ f: "old" }, [], {}]);
+    }
+    const [result] = await driver.commit([remove("f", await driver.look("f"))]);
+    assertEquals([result!.status, tree(root)], [STATUS.done, {}]);
   });
 });
 
