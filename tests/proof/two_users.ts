@@ -61,7 +61,7 @@ export interface RunResult {
 
 const SIDES: readonly Side[] = ["left", "right"];
 /** How long both trees may take to become equal, retries after a kill included. */
-const REST_DEADLINE_MS = 60_000;
+const REST_DEADLINE_MS = 120_000;
 /** The same where the link suffers: a transfer that stalls is given up after half a minute, and tried again. */
 const FAULTS_REST_DEADLINE_MS = 180_000;
 /** How long equal trees must stay as they are: between the parts, and at the end. */
