@@ -64,8 +64,8 @@ const STEPS: readonly (readonly [string, string])[] = [
   ],
   [
     "a storm: much is written, written again, renamed and removed at once",
-    "mkdir s; for i in $(seq 1500); do echo $i >s/$i; done; for i in $(seq 300); do echo x$i >s/$i; done; " +
-    "mv s s2; rm s2/7*; cp -r s2 s3; for i in $(seq 600); do echo $i.new >s3/$i; done; rm -r s2",
+    "mkdir s; for i in $(seq 800); do echo $i >s/$i; done; for i in $(seq 200); do echo x$i >s/$i; done; " +
+    "mv s s2; rm s2/7*; cp -r s2 s3; for i in $(seq 300); do echo $i.new >s3/$i; done; rm -r s2",
   ],
   ["a swap of two files", "mv f tmp; mv g f; mv tmp g"],
   ["a file that is made, renamed and removed in one breath", "echo 1 >a; mv a b; rm b; echo 2 >c; rm c; echo 3 >keep"],
