@@ -31,6 +31,8 @@ const LIST_DIRS = 16;
 const VERIFY_DIRS = 1_024;
 /** How many of the directories that were asked for are gone through in one walk: very many may be polled. */
 const WALK_TOPS = 1_024;
+/** With more crowded directories than this on one side all is gone through, as they are too many to be remembered. */
+const CROWDS_MAX = 20_000;
 /** While more paths than this are on the board the walk waits. */
 const BOARD_LIMIT = 2_000;
 /** The same for large files that wait to be transferred. */
@@ -106,7 +108,12 @@ export class Scanner {
    * the rest not. Walks that are under way make way for it.
    */
   crowd(side: Side, dir: RelPath): void {
+    if (this.#context.ignore.isIgnoredDeep(dir, true)) return;
     this.#crowds[side].add(dir);
+    if (this.#crowds[side].size > CROWDS_MAX) {
+      this.#crowds[side].clear();
+      return this.request(ROOT);
+    }
     if (!this.#isWalking && !this.#isFirst) this.#running = this.#runWanted();
   }
 

@@ -236,3 +236,16 @@ Deno.test("a crowd leaves alone what -k left alone, until somebody touches that"
   await scanner.idle();
   assertEquals([...context.board.paths()], [at("o/y")]);
 });
+
+Deno.test("crowds that are ignored are not listed, and too many of them are one walk through everything", async () => {
+  const made = make({ excludes: ["^/d/e$"] });
+  await made.scanner.runFirst();
+  for (const side of SIDES) for (const asked of [made.listed, made.verified]) asked[side].length = 0;
+  for (const path of ["d/e", "d/e/deep"]) made.scanner.crowd("right", at(path));
+  await made.scanner.idle();
+  assertEquals([made.listed.right, made.verified.right], [[], []]);
+  made.scanner.request(at("o"));
+  for (let i = 0; i <= 20_000; i++) made.scanner.crowd("right", at(`new/${i}`));
+  await made.scanner.idle();
+  assertEquals([made.listed.right, made.verified.right.includes(ROOT)], [[], true]);
+});
