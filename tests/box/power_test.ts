@@ -22,7 +22,7 @@ const STEPS = 60;
 const BLIND_SEEDS = 400;
 
 async function run(seed: number, options: { readonly isBlind: boolean }): Promise<string[]> {
-  const world = new World({ seed });
+  const world = new World({ seed, crowds: Number(Deno.env.get("PSYNC_CROWDS") ?? "0") });
   if (options.isBlind) world.archive.epochChanges = () => [];
   for (let i = 0; i < world.random.below(15); i++) world.act();
   world.start();
