@@ -207,13 +207,13 @@ static _Noreturn void end_malformed(struct apply *a, int err, const char *text) 
   die_fatal(2, err, text);
 }
 
-/* Reads and takes one request. Returns false at the end of stdin. */
 /* Nothing was asked for in a while: what is kept for more of the same is given back. */
 static void await_request(void) {
   struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
   if (spare_is_kept() && poll(&in, 1, SPARE_IDLE_MS) == 0) spare_drop();
 }
 
+/* Reads and takes one request. Returns false at the end of stdin. */
 static bool read_request(struct apply *a) {
   await_request();
   struct request *q = must_alloc(sizeof *q);

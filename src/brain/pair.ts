@@ -147,8 +147,8 @@ export class Pair {
   async fullSync(): Promise<void> {
     await this.#firstScanned;
     this.#scanner.request(ROOT);
-    while (!this.#scanner.isIdle && !this.#stopped) {
-      await this.#scanner.idle();
+    while (!this.#scanner.isSettled && !this.#stopped) {
+      await this.#scanner.settled();
       await this.#quiet();
       await this.#tried();
     }
@@ -162,9 +162,9 @@ export class Pair {
     await this.#firstScanned;
     await Promise.all(SIDES.map((side) => this.#barrier(side)));
     do {
-      await this.#scanner.idle();
+      await this.#scanner.settled();
       await this.#quiet();
-    } while (!this.#scanner.isIdle && !this.#stopped);
+    } while (!this.#scanner.isSettled && !this.#stopped);
     if (!this.#stopped) await this.#epoch.flush();
   }
 
@@ -228,8 +228,8 @@ export class Pair {
       await this.#scanner.runFirst();
       await this.#quiet();
       await this.#tried();
-      while (!this.#scanner.isIdle && !this.#stopped) {
-        await this.#scanner.idle();
+      while (!this.#scanner.isSettled && !this.#stopped) {
+        await this.#scanner.settled();
         await this.#quiet();
       }
       if (!this.#stopped) noteBoots(this.#context);

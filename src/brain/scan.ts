@@ -8,10 +8,7 @@
  * @module
  */
 import { logger } from "../base/log.ts";
-import type { ArchiveRow } from "../core/archive.ts";
 import type { Listing } from "../core/endpoint.ts";
-import { sameObject } from "../core/entry.ts";
-import type { Observation } from "../core/observation.ts";
 import { ancestorsOf, joinPath, type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Absences } from "./absences.ts";
@@ -19,8 +16,8 @@ import { BundleLane } from "./bundles.ts";
 import type { PairContext } from "./context.ts";
 import { CrowdMisses } from "./crowd_misses.ts";
 import { InitialSkip } from "./initial_skip.ts";
+import { hasGone, isDir, isSameDir, listed, newsOf } from "./listed.ts";
 import { entriesOf, mergeDirectory, type MergedName } from "./merge.ts";
-import type { Sighting } from "./news.ts";
 import { PathTree } from "./path_tree.ts";
 import { type SummedDir, unchangedDirs } from "./unchanged.ts";
 import { isAsArchived } from "./view.ts";
@@ -78,6 +75,11 @@ export class Scanner {
   /** Null where all that differs is to become equal. */
   readonly #skip: InitialSkip | null;
   #isWalking = false;
+  /** A walk that was asked for is under way, or what it found missing is looked at. */
+  #isJudging = false;
+  /** How often crowds were gone through. */
+  readonly #crowdRounds = { begun: 0, ended: 0 };
+  #whenRound: (() => void)[] = [];
   #running: Promise<void> = Promise.resolve();
   #isFirst = true;
   #walks = 0;
@@ -153,14 +155,34 @@ export class Scanner {
       while (this.#wanted.size > 0 || this.#hasCrowds) {
         await this.#walkCrowds();
         if (this.#wanted.size === 0) continue;
+        this.#isJudging = true;
         await this.#walk(this.#wanted.take(WALK_TOPS));
         await this.#absences.judge({ brake: false });
+        this.#isJudging = false;
+        this.#tellRound();
       }
     } catch (error) {
       this.#context.fail(error);
     }
-    this.#isWalking = false;
+    this.#isWalking = this.#isJudging = false;
+    this.#tellRound();
     this.#context.wake();
+  }
+
+  /** Whether no walk is under way, and none is asked for; what is crowded again and again does not count. */
+  get isSettled(): boolean {
+    return this.#wanted.size === 0 && !this.#isJudging;
+  }
+
+  /** Resolves when what is crowded now was listed, and what was asked for was walked. */
+  async settled(): Promise<void> {
+    const rounds = this.#crowdRounds.begun + (this.#hasCrowds ? 1 : 0);
+    const isOpen = () => this.#isWalking && (this.#crowdRounds.ended < rounds || !this.isSettled);
+    while (isOpen()) await new Promise<void>((resolve) => this.#whenRound.push(resolve));
+  }
+
+  #tellRound(): void {
+    for (const resolve of this.#whenRound.splice(0)) resolve();
   }
 
   /** Resolves when no walk is under way that goes on by itself: one at its end, or that waits for room, does not. */
@@ -210,6 +232,16 @@ export class Scanner {
   async #walkCrowds(): Promise<void> {
     // What is to be left alone as it differs is known once the first walk has come by.
     if (!this.#hasCrowds || (this.#isFirst && this.#skip !== null)) return;
+    this.#crowdRounds.begun++;
+    try {
+      await this.#walkCrowdsNow();
+    } finally {
+      this.#crowdRounds.ended++;
+      this.#tellRound();
+    }
+  }
+
+  async #walkCrowdsNow(): Promise<void> {
     const todo: Todo[] = [];
     for (const side of SIDES) todo.push(...await this.#takeCrowds(side));
     while (todo.length > 0) {
@@ -424,7 +456,7 @@ export class Scanner {
 
   #name(merged: MergedName, isLive: boolean): void {
     const { row } = merged;
-    const news = { left: this.#newsOf(merged, "left"), right: this.#newsOf(merged, "right") };
+    const news = { left: newsOf(merged, "left"), right: newsOf(merged, "right") };
     const isMissing = (side: Side) => row !== null && merged[side] === null;
     const missing = SIDES.filter(isMissing);
     if (row !== null && missing.length === 2) return this.#absences.gone(merged.path);
@@ -461,27 +493,4 @@ export class Scanner {
     const look = { path, content: false, digest: false, sizeBytes: 0 };
     looks[side].want(look, (seen) => board.add(side, seen, { isLive: true }));
   }
-
-  /** What one side shows, where that is not just what the archive says. */
-  #newsOf(merged: MergedName, side: Side): Observation | null {
-    const seen = merged[side];
-    if (seen === null || seen === undefined) return null;
-    return merged.row !== null && isAsArchived(merged.row, side, listed(seen)) ? null : seen;
-  }
-}
-
-function listed(observation: Observation): Sighting {
-  return { observation, order: 0, isLive: false, isListed: true, atMs: 0 };
-}
-
-function hasGone(listing: Listing | undefined): boolean {
-  return listing?.kind === "unlisted" && (listing.self.kind === "absent" || listing.self.kind === "orphan");
-}
-
-function isSameDir(row: ArchiveRow, side: Side, seen: Observation): boolean {
-  return seen.kind === "present" && row.entry.kind === "dir" && sameObject(row[side], seen.stamp);
-}
-
-function isDir(seen: Observation | null | undefined): boolean {
-  return seen?.kind === "present" && seen.entry.kind === "dir";
 }
