@@ -37,6 +37,11 @@ export class Recovery {
   /** Sides that were booted or mounted anew since this pair was last at work. */
   readonly crashed = new Set<Side>();
 
+  /** Whether a listing, though a live change brought it, shows nothing that a crash may have torn. */
+  isSound(side: Side): boolean {
+    return !this.crashed.has(side);
+  }
+
   /** Both sides agree on a path. */
   settle(path: RelPath): void {
     this.winners.delete(path);

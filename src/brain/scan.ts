@@ -473,17 +473,21 @@ export class Scanner {
     }
     for (const side of SIDES) {
       const seen = news[side];
-      if (seen !== null) this.#context.board.add(side, seen, { isLive, isListed: true });
+      if (seen !== null) {
+        this.#context.board.add(side, seen, { isLive: isLive && this.#context.recovery.isSound(side), isListed: true });
+      }
     }
   }
 
   /** What is as the archive says, where something else is known that was seen before. */
   #asArchived(merged: MergedName): void {
-    const { board, flights } = this.#context;
+    const { board, flights, recovery } = this.#context;
     if (board.peek(merged.path) === null && flights.at(merged.path) === null) return;
     for (const side of SIDES) {
       const seen = merged[side];
-      if (seen !== null && seen !== undefined) board.add(side, seen, { isLive: true, isListed: true });
+      if (seen !== null && seen !== undefined) {
+        board.add(side, seen, { isLive: recovery.isSound(side), isListed: true });
+      }
     }
   }
 
