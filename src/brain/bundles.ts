@@ -330,6 +330,7 @@ export class BundleLane {
   #decide(item: Item, entry: Entry): Ready {
     const { seen, row } = item;
     const { evidence, moves, needed } = this.#context;
+    log.debug("plan", () => ({ path: seen.path, plan: "bundle", to: this.#to }));
     needed.delete(seen.path);
     evidence[this.#from].decided(seen);
     moves.seen(seen);

@@ -170,7 +170,11 @@ export class Dispatcher {
       isIgnored: (path) => ignore.dependsOnPlace && ignore.isIgnoredDeep(path, null),
       winner: (path) => this.#context.recovery.winners.get(path) ?? null,
       seenObjects: this.#seenObjects,
-      isEvidence: (side, sighting) => this.#context.evidence[side].holds(sighting.observation),
+      isEvidence: (side, { observation }) => {
+        const { evidence } = this.#context;
+        // What came before a listing of its directory, and had to wait for the other side, may be gone by it.
+        return evidence[side].holds(observation) && !evidence[side].isOutlisted(observation);
+      },
       sighting: (side, path) => this.#sighting(side, path),
       hasLifeBelow: (news) => this.#hasLifeBelow(news),
     };

@@ -3,6 +3,7 @@
  * links; at rest both trees are equal and nothing that was written is lost.
  * @module
  */
+import { assertEquals } from "@std/assert";
 import { configure } from "@logtape/logtape";
 import { World } from "./world.ts";
 
@@ -16,6 +17,9 @@ if (Deno.env.has("PSYNC_TRACE")) {
 const FIRST_SEED = Number(Deno.env.get("PSYNC_SEED") ?? "1");
 const SEEDS = Number(Deno.env.get("PSYNC_SEEDS") ?? "150");
 const STEPS = 60;
+
+/** Here a file was looked at, then removed and its directory listed, and then sent. */
+const OUTLISTED_SEED = 110416;
 
 async function run(seed: number, crowds: number): Promise<string[]> {
   const world = new World({ seed, crowds });
@@ -56,3 +60,7 @@ async function runAll(crowds: number): Promise<void> {
 Deno.test("the brain in a box keeps every version and makes both sides equal", () => runAll(0));
 
 Deno.test("the brain in a box does so where much of what happens is told by listings", () => runAll(0.6));
+
+Deno.test("a file that goes while its look waits for that of the other side stays gone, though a listing alone told it", async () => {
+  assertEquals(await run(OUTLISTED_SEED, 0.6), []);
+});
