@@ -23,7 +23,7 @@ import { type Hostile, rawFrame, requestBytes } from "./hostile_frames.ts";
 import { type HostileWorld, SECRET } from "./hostile_world.ts";
 
 /** Whatever a filter is sent, it answers or ends within; generous, as machines are busy. */
-const ANSWER_MS = 60_000;
+const ANSWER_MS = 30_000;
 
 /** So much of what a filter says is kept. */
 const HEARD_MAX = 20_000;

@@ -31,8 +31,8 @@ const FAILING = ["renameat2", "linkat", "unlinkat", "mkdirat", "symlinkat", "fch
 /** What they fail with. */
 const ERRNOS = ["EIO", "ENOSPC", "EDQUOT", "EACCES", "EPERM", "EROFS", "EMFILE", "ENOMEM", "ESTALE", "EXDEV", "EBUSY"];
 
-/** A run that takes longer hangs; generous, as machines are busy. */
-const RUN_MS = 120_000;
+/** A run that takes longer hangs. */
+const RUN_MS = 45_000;
 
 /** So much of what psync said is shown. */
 const SAID_MAX = 600;

@@ -11,11 +11,11 @@ import { FaultyLink, type LinkFault, runOverFaults } from "./faulty_link.ts";
 
 const SEED = testSeed(340959);
 
-/** A dead link is noticed within, and as much again for a busy machine. */
-const NOTICE_MS = 15_000 + 25_000;
+/** A dead link is noticed within, and a little for a busy machine. */
+const NOTICE_MS = 15_000 + 4_000;
 
 /** From the loss to work again: the first try after a second, or what the far end takes to let go of its root. */
-const BACK_MS = 60_000;
+const BACK_MS = 30_000;
 
 function times(psync: PsyncProcess, pattern: RegExp): number {
   return psync.text.match(new RegExp(pattern, "mg"))?.length ?? 0;

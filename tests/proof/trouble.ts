@@ -19,7 +19,7 @@ const UID = 54_321;
 /** The longest that a trouble lasts, and the longest time between two. */
 const LAST_MS = 1_800;
 const PAUSE_MS = 700;
-const START_MS = 60_000;
+const START_MS = 30_000;
 /** How long a user may keep a file half, open for writing. */
 const HOLD_MS = 900;
 

@@ -61,15 +61,13 @@ export interface RunResult {
 
 const SIDES: readonly Side[] = ["left", "right"];
 /** How long both trees may take to become equal, retries after a kill included. */
-const REST_DEADLINE_MS = 120_000;
+const REST_DEADLINE_MS = 60_000;
 /** The same where the link suffers: a transfer that stalls is given up after half a minute, and tried again. */
 const FAULTS_REST_DEADLINE_MS = 180_000;
 /** How long equal trees must stay as they are: between the parts, and at the end. */
 const SHORT_QUIET_MS = 1_000;
 const LONG_QUIET_MS = 3_000;
 const POLL_MS = 150;
-/** How often in one run psync may fail to come up in time. */
-const LATE_STARTS = 5;
 /** The longest time between two kills. */
 const KILL_EVERY_MS = 3_000;
 const LINES_SHOWN = 40;
@@ -107,9 +105,6 @@ class Run {
   #psync: Deno.ChildProcess | null = null;
   #kills = 0;
   #conflicts = 0;
-  #lateStarts = 0;
-  /** How long the log was when psync was started last. */
-  #logBytes = 0;
   #isEnding = false;
 
   constructor(dir: string, options: RunOptions) {
@@ -118,7 +113,7 @@ class Run {
     if (options.isTroubled !== true) return;
     this.#trouble = new Trouble(dir, {
       seed: options.seed,
-      note: (text) => void this.#note(text),
+      note: (text) => this.#note(text),
       psync: () => this.#psync?.pid ?? null,
     });
   }
@@ -212,11 +207,8 @@ class Run {
     await this.#rest("the end", LONG_QUIET_MS);
     const before = await this.#trees();
     await this.#stopKindly();
-    let code: number;
-    do {
-      this.#start("-s");
-      code = (await this.#psync!.status).code;
-    } while (this.#wasLate(code));
+    this.#start("-s");
+    const { code } = await this.#psync!.status;
     this.#psync = null;
     if (code !== 0) this.faults.push(`a second start with -s ended with ${code}`);
     const after = await this.#trees();
@@ -290,7 +282,7 @@ class Run {
       stdin: "null",
     }).spawn();
     this.#psync = child;
-    this.#logBytes = this.#note(`started ${flags.join(" ")} as ${child.pid}`);
+    this.#note(`started ${flags.join(" ")} as ${child.pid}`);
     if (flags.length === 0) void child.status.then((status) => this.#onEnd(child, status));
   }
 
@@ -305,16 +297,9 @@ class Run {
     this.#note(`psync ended: ${JSON.stringify(status)}`);
     // Before it was connected once, what is killed below it, or cut, ends psync: set-up has failed.
     const isDisturbed = this.#options.isKilling || this.#options.onWork !== undefined;
-    const isAllowed = status.signal === "SIGKILL" || (isDisturbed && status.code === 3) || this.#wasLate(status.code);
+    const isAllowed = status.signal === "SIGKILL" || (isDisturbed && status.code === 3);
     if (!isAllowed) this.faults.push(`psync ended by itself with ${status.signal ?? status.code}`);
     this.#start();
-  }
-
-  /** Whether psync did not come up, as the machine was too slow for the other end to answer: nothing was done then. */
-  #wasLate(code: number): boolean {
-    const text = Deno.readFileSync(`${this.#dir}/psync.log`).subarray(this.#logBytes);
-    const isLate = code === 3 && new TextDecoder().decode(text).includes("it did not answer in");
-    return isLate && ++this.#lateStarts <= LATE_STARTS;
   }
 
   async #killAtRandom(signal: AbortSignal): Promise<void> {
@@ -332,12 +317,9 @@ class Run {
     }
   }
 
-  /** Returns how long the log is then, in bytes. */
-  #note(text: string): number {
+  #note(text: string): void {
     const line = `${new Date().toISOString().slice(11, 23)} ### ${text}\n`;
-    const log = `${this.#dir}/psync.log`;
-    Deno.writeTextFileSync(log, line, { append: true });
-    return Deno.statSync(log).size;
+    Deno.writeTextFileSync(`${this.#dir}/psync.log`, line, { append: true });
   }
 
   async #stopKindly(): Promise<void> {

@@ -9,8 +9,8 @@ import { must } from "../support/binary.ts";
 import type { PsyncEnd } from "../support/psync_process.ts";
 import { Scene, type SceneOptions } from "../support/scene.ts";
 
-/** No refusal takes longer: 15 s for who does not answer, and time for a busy machine. */
-const REFUSAL_MS = 45_000;
+/** No refusal takes longer. */
+const REFUSAL_MS = 25_000;
 
 /** What the command line is wrong in, and what the machine. */
 const USAGE = 2;

@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { systemClock } from "../../src/base/clock.ts";
 import { childrenOf, isAlive } from "../support/procfs.ts";
 import { removeTree } from "../support/remove_tree.ts";
 import { psyncCommand, type PsyncEnd, PsyncProcess, runPsync } from "../support/psync_process.ts";
@@ -174,8 +175,10 @@ Deno.test("psync that stays tells its state at SIGUSR1 and ends at SIGTERM with 
   await psync.until(/^ {2}since the start: /m);
   const children = childrenOf(psync.pid);
   assert(children.length > 0, "psync-native is a process of its own");
+  const asked = systemClock.nowMs();
   psync.signal("SIGTERM");
   const { code, err } = await psync.ended;
+  assertLess(systemClock.nowMs() - asked, 5000);
   assertEquals(code, 0, err);
   assertEquals(children.filter(isAlive), []);
   assertEquals((await place.run("-s", "left", "right")).code, 0);

@@ -3,8 +3,12 @@
  * @module
  */
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
+import { systemClock } from "../../src/base/clock.ts";
 import { must, REPO } from "../support/binary.ts";
 import { eventually, Scene, type SceneOptions } from "../support/scene.ts";
+
+/** After psync says that it is connected two small roots are equal within. */
+const EQUAL_MS = 3000;
 
 /** What a first run may say at most. */
 const MAX_LINES = 8;
@@ -27,10 +31,12 @@ for (const [door, options] of Object.entries(DOORS)) {
     await scene.right.sh("touch -d 2001-02-03T04:05:06.123456789Z both");
     await using psync = await scene.start();
     await psync.until(/^Connected: /m);
+    const connectedMs = systemClock.nowMs();
     await eventually("both roots are equal", async () => {
       const [left, right] = [await scene.entries("left"), await scene.entries("right")];
       return left.join("\n") === right.join("\n") && left.length > 15;
     });
+    assertLess(systemClock.nowMs() - connectedMs, EQUAL_MS);
     await psync.until(/^First sync done in \d+\.\d s: \d+ changes, 70(?:\.\d)? kB copied, \d+ paths? equal before$/m);
     assertLess(psync.text.trimEnd().split("\n").length, MAX_LINES + 1);
 

@@ -16,7 +16,7 @@ import { type Sshd, type SshdOptions, startSshd } from "./sshd.ts";
 import { TempTree, type TreeShape } from "./temp_tree.ts";
 
 /** How long a condition may take; generous, as machines are busy. */
-export const DEADLINE_MS = Number(Deno.env.get("PSYNC_TEST_DEADLINE_MS") ?? 60_000);
+export const DEADLINE_MS = Number(Deno.env.get("PSYNC_TEST_DEADLINE_MS") ?? 20_000);
 
 /** How often a condition is looked at. */
 const POLL_MS = 15;
