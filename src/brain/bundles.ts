@@ -17,7 +17,6 @@ import type { PresentObservation } from "../core/observation.ts";
 import { parentOf, type RelPath } from "../core/path.ts";
 import { otherSide, type Side } from "../core/problem.ts";
 import { reconcile } from "../core/reconcile.ts";
-import type { Disposal } from "../core/transition.ts";
 import { causeOf } from "./cause.ts";
 import type { PairContext } from "./context.ts";
 import { BUNDLE_SLOTS, fulfil, intend, LANE_SLOTS } from "./intents.ts";
@@ -48,7 +47,6 @@ interface Item {
   readonly entry: Entry;
   /** What the archive says, where it is not new. */
   readonly row: ArchiveRow | null;
-  readonly disposal: Disposal;
   readonly sighting: Sighting;
 }
 
@@ -76,7 +74,7 @@ function sightingOf(observation: PresentObservation, isLive: boolean, atMs: numb
 }
 
 function newItem(seen: PresentObservation, isLive: boolean, atMs: number): Item {
-  return { seen, entry: seen.entry, row: null, disposal: "drop", sighting: sightingOf(seen, isLive, atMs) };
+  return { seen, entry: seen.entry, row: null, sighting: sightingOf(seen, isLive, atMs) };
 }
 
 /** What is to stand on the other side for a file that was changed on one alone; null: there is more to decide. */
@@ -147,7 +145,7 @@ export class BundleLane {
     const { settings, recovery } = this.#context;
     if (settings.followsLinks || recovery.examined.has(seen.path)) return false;
     if (entry === null || !this.#isFree(seen)) return false;
-    this.#add({ seen, entry, row, disposal: "drop", sighting });
+    this.#add({ seen, entry, row, sighting });
     return true;
   }
 
@@ -264,14 +262,14 @@ export class BundleLane {
     try {
       const { ready, pieces, carried } = await this.#read(bundle);
       await this.#parentsOf(bundle);
-      const transitions = ready.map(({ task: { path }, entry, item: { row, disposal } }) => ({
+      const transitions = ready.map(({ task: { path }, entry, item: { row } }) => ({
         kind: "put" as const,
         path,
         expected: expectedOf(row, this.#to),
         // What is in a pack needs no digest on its way.
         entry: entry.kind === "file" ? { ...entry, digest: null } : entry,
         content: entry.kind === "file" ? { kind: "packed" as const } : null,
-        disposal,
+        disposal: "drop" as const,
       }));
       intend(archive, slot, ready.map(({ task, entry }) => [task.path, entry] as const));
       const isNothing = ready.length === 0 && carried === null;
