@@ -54,7 +54,8 @@ export async function openBoth(
   // All that a left root has which is in no pair yet will have to go to the other one.
   const onLeft = (left: Endpoint) => {
     if (!mayCarry || host === null || left.facts.pairMarker !== null) return;
-    ahead = all.use(new CarrierAhead({ host, ...reach(settings), nativePath }));
+    ahead = CarrierAhead.begin({ host, ...reach(settings), nativePath });
+    if (ahead !== null) all.use(ahead);
   };
   const { endpoints, deployed } = all.use(await openEndpoints(settings, context, { ...options, onLeft }));
   await requireNoneBanned(endpoints, settings.banned);
@@ -77,7 +78,7 @@ export async function openBoth(
 
 /** What is opened beside the roots' own settings. */
 interface OpeningOptions extends Pick<EndpointOptions, "maxWatches"> {
-  /** Called with the left endpoint while the right one is still being reached; what it throws ends the opening. */
+  /** Called with the left endpoint while the right one is still being reached; must not throw. */
   readonly onLeft?: (left: Endpoint) => void;
 }
 

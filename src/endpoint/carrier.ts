@@ -71,6 +71,16 @@ export class CarrierAhead implements AsyncDisposable {
     this.#child = Child.spawn({ command, args: ["carry", "ahead", ...hexOf(words)], stdout: "null" });
   }
 
+  /** Begins one; null where it cannot be begun: what is wrong with ssh is told by who needs it. */
+  static begin(route: CarrierRoute & { readonly host: string }): CarrierAhead | null {
+    try {
+      return new CarrierAhead(route);
+    } catch (error) {
+      log.info("no carrier ahead", { why: String(error) });
+      return null;
+    }
+  }
+
   /** Has it carry between two; null where it has done so before. */
   take(from: CarrierPlace, command: string): Child | null {
     if (this.#isUsed) return null;

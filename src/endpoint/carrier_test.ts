@@ -79,6 +79,11 @@ Deno.test("a connection that was begun ahead is told what it carries, and serves
   assertEquals(again!.startsWith("carry psync-left exec ssh "), true, again);
 });
 
+Deno.test("a connection that cannot be begun ahead is none, and nothing ends by it", () => {
+  assertEquals(CarrierAhead.begin({ host: "host.example", nativePath: "/nowhere/psync-native" }), null);
+  assertEquals(CarrierAhead.begin({ host: "-oProxyCommand=x", nativePath: "/bin/true" }), null);
+});
+
 Deno.test("a host that names a path that is a command is told nothing by a connection that was begun ahead", async () => {
   const place = { ...PLACE, nativePath: "/bin/'; touch /tmp/x; '" };
   const { carrier, calls } = await make(place, "host.example", "cat >>$dir/calls", true);
