@@ -192,8 +192,10 @@ export class LocalEndpoint implements Endpoint {
     options?: { readonly signal?: AbortSignal },
   ): Promise<readonly Listing[]> {
     const listed = await orAborted(this.#parts.lister.list(dirs), options?.signal);
-    for (const { listing: { path, self }, stat } of listed) {
-      if (self.kind === "present" && stat !== null) this.#rememberDir(path, { stat, began: self.began });
+    for (const { listing: { kind, path, self }, stat } of listed) {
+      if (kind === "listed" && self.kind === "present" && stat !== null) {
+        this.#rememberDir(path, { stat, began: self.began });
+      }
     }
     const { followed, reporter } = this.#parts;
     for (const each of listed) {

@@ -25,7 +25,7 @@ export interface ListerParts {
   readonly ignore: Ignore;
 }
 
-/** A listing with what psync-native said of the directory itself; null where that was not seen. */
+/** A listing with what psync-native said of the directory itself, or of what is there instead; null: nothing. */
 export interface Listed {
   readonly listing: Listing;
   readonly stat: RawStat | null;
@@ -99,7 +99,7 @@ export class Lister {
       return again!;
     }
     const self = explain(sighting!, raw.errno);
-    return { listing: { kind: "unlisted", path: raw.path, self }, stat: null, stats: [] };
+    return { listing: { kind: "unlisted", path: raw.path, self }, stat: sighting!.stat, stats: [] };
   }
 }
 

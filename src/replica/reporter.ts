@@ -156,8 +156,9 @@ export class Reporter {
   }
 
   /** Takes note of a listing that is handed out; `stats` of its entries. */
-  listed({ listing, stats }: Listed): void {
-    if (listing.kind !== "listed") return;
+  listed({ listing, stat, stats }: Listed): void {
+    // WHY: it was looked at instead, and whoever asked has been told that.
+    if (listing.kind !== "listed") return this.remember({ observation: listing.self, stat });
     this.#listedAt = Math.max(this.#listedAt, listing.began);
     this.#crowds.noteListed(listing.path, stats.length);
     listing.entries.forEach(({ path }, i) => this.#parts.known.listed(path, stats[i]!, listing.began));

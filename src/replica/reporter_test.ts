@@ -73,6 +73,24 @@ Deno.test("Reporter tells busy once, and what became of it even if it is the sam
   assertEquals(scene.said(), ["present f"]);
 });
 
+Deno.test("Reporter tells that what was there instead of a listed directory is gone", async () => {
+  const scene = new Scene();
+  scene.known.remember(p("l"), null, { began: 0, isOwn: false, isRacy: false });
+  scene.began = 1;
+  const stat = scene.write("l", { kind: KIND.link });
+  const { inode, birthNs, sizeBytes, mtimeNs, ctimeNs } = stat;
+  const stamp = { inode, birthNs, sizeBytes, mtimeNs, ctimeNs };
+  const entry = { kind: "link", mode: 0o777, owner: null, mtimeNs, target: "f" } as const;
+  const self = { kind: "present", path: p("l"), began: 1, entry, stamp, content: null } as const;
+  scene.reporter.listed({ listing: { kind: "unlisted", path: p("l"), self }, stat, stats: [] });
+  await scene.dirty("l", DIRTY.created);
+  await scene.clock.advance(100);
+  assertEquals(scene.said(), []);
+  scene.disk.delete(p("l"));
+  await scene.dirty("l", DIRTY.gone);
+  assertEquals(scene.said(), ["absent l"]);
+});
+
 Deno.test("Reporter tells a rename with both names, and not its own", async () => {
   const scene = new Scene();
   scene.write("b");
