@@ -277,8 +277,10 @@ export class Pair {
           this.#context.moves.note(move);
           if (mayHoldSomething(move, event.observations)) this.#context.moves.arrived(move.to);
           const moved = board.moveAway(move, (each) => each === side ? "old" : "new");
-          const missed = this.#context.moves.takeMissed(move);
-          for (const path of new Set([...moved, ...missed])) lookAgain(this.#context, path, [side]);
+          // WHY both: what the other side showed of it may have been left to the directory that was thought to be gone.
+          const missed = new Set(this.#context.moves.takeMissed(move));
+          for (const path of missed) lookAgain(this.#context, path, SIDES);
+          for (const path of new Set(moved)) if (!missed.has(path)) lookAgain(this.#context, path, [side]);
         }
         for (const seen of event.observations) board.add(side, seen, { isLive: true });
         return;

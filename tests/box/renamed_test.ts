@@ -61,3 +61,15 @@ Deno.test("nobody is told where both sides renamed to the same name, or one side
     assertEquals(outcome(run, ["a", "q/x"]), [[], [["f-22", "x-1"], ["f-22", "x-1"]]]);
   });
 });
+
+Deno.test("what was removed from a directory is removed under its new name, though the rename is heard of last", async () => {
+  await Script.everywhere(async (run) => {
+    await settled(run);
+    run.hold("left", "events");
+    run.rename("left", "d", "n");
+    run.remove("right", "d/x");
+    await run.go();
+    await run.rest();
+    assertEquals(outcome(run, ["n/x", "d/x", "f"]), [[], [[null, null, "f-22"], [null, null, "f-22"]]]);
+  });
+});
