@@ -21,6 +21,7 @@ import { entriesOf, mergeDirectory, type MergedName } from "./merge.ts";
 import { PathTree } from "./path_tree.ts";
 import { type SummedDir, unchangedDirs } from "./unchanged.ts";
 import { isAsArchived } from "./view.ts";
+import { Walks } from "./walks.ts";
 
 /** How many directories are listed in one request. */
 const LIST_DIRS = 16;
@@ -82,8 +83,7 @@ export class Scanner {
   #whenRound: (() => void)[] = [];
   #running: Promise<void> = Promise.resolve();
   #isFirst = true;
-  #walks = 0;
-  #whenWalked: (() => void)[] = [];
+  readonly #walks = new Walks();
   dirs = 0;
   entries = 0;
 
@@ -185,29 +185,14 @@ export class Scanner {
     for (const resolve of this.#whenRound.splice(0)) resolve();
   }
 
-  /** Resolves when no walk is under way that goes on by itself: one at its end, or that waits for room, does not. */
+  /** Resolves when no walk is under way that goes on by itself: one that waits for something else does not. */
   walked(): Promise<void> {
-    return this.#walks === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenWalked.push(resolve));
+    return this.#walks.walked();
   }
 
   /** Goes through directories, none of which lies in another, and what is below them. */
-  async #walk(tops: readonly RelPath[]): Promise<void> {
-    this.#walks++;
-    try {
-      await this.#walkFrom(tops);
-    } finally {
-      this.#walks--;
-      this.#tellWalked();
-    }
-  }
-
-  #tellWalked(): void {
-    for (const resolve of this.#whenWalked.splice(0)) resolve();
-  }
-
-  async #waitForRoom(): Promise<void> {
-    this.#tellWalked();
-    await this.#room();
+  #walk(tops: readonly RelPath[]): Promise<void> {
+    return this.#walks.run(() => this.#walkFrom(tops));
   }
 
   async #walkFrom(tops: readonly RelPath[]): Promise<void> {
@@ -224,7 +209,7 @@ export class Scanner {
       asked = next;
       this.#context.report.scanProgress({ dirs: this.dirs, entries: this.entries });
       const isFull = this.#context.board.size > BOARD_LIMIT || this.#context.flights.slowCount > SLOW_LIMIT;
-      if (isFull) await this.#waitForRoom();
+      if (isFull) await this.#walks.wait(this.#room());
     }
   }
 
@@ -246,7 +231,7 @@ export class Scanner {
     for (const side of SIDES) todo.push(...await this.#takeCrowds(side));
     while (todo.length > 0) {
       await this.#listAll(todo.splice(-LIST_DIRS).reverse(), todo);
-      if (this.#context.board.size > BOARD_LIMIT) await this.#waitForRoom();
+      if (this.#context.board.size > BOARD_LIMIT) await this.#walks.wait(this.#room());
     }
   }
 
@@ -270,7 +255,7 @@ export class Scanner {
   async #made(dir: RelPath, side: Side): Promise<void> {
     const { flights, isStopped } = this.#context;
     for (const above of [...ancestorsOf(dir)].reverse().concat(dir)) {
-      if (!this.#bundles[side].isMaking(above) && !isStopped()) await flights.ended(above);
+      if (!this.#bundles[side].isMaking(above) && !isStopped()) await this.#walks.wait(flights.ended(above));
     }
   }
 
