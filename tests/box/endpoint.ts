@@ -27,14 +27,16 @@ import type {
   SupplyResult,
   SyncOptions,
 } from "../../src/core/endpoint.ts";
-import type { Entry, FileEntry, Stamp } from "../../src/core/entry.ts";
+import type { FileEntry, Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
-import { compareNames, isBelow, joinPath, type Name, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
+import { compareNames, joinPath, type Name, parentOf, rebase, type RelPath, ROOT } from "../../src/core/path.ts";
 import { Sum, SumHash } from "../../src/core/sum.ts";
-import type { CommitBatch, Expected, Transition, TransitionResult } from "../../src/core/transition.ts";
+import type { CommitBatch, Transition, TransitionResult } from "../../src/core/transition.ts";
 import type { Space, TrashAction, TrashPage, TrashResult } from "../../src/core/trash.ts";
 import { BoxCrowds } from "./crowds.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { entryOf, isExpected, sameAll, stampOf } from "./shown.ts";
+import { rawStat, Told } from "./told.ts";
 import type { MemoryTree, Node } from "./tree.ts";
 
 /** What was displaced and kept: the texts of its files. */
@@ -48,6 +50,15 @@ export interface Kept {
 export interface Faults {
   readonly ignoreCounter?: boolean;
   readonly blindCommit?: boolean;
+}
+
+/** How often a directory is listed that is made and removed under our eyes. */
+const LIST_ATTEMPTS = 5;
+
+/** A rename, whether a directory was renamed, and the new name after the renames that were seen since. */
+interface SeenMove extends Move {
+  readonly now: RelPath;
+  readonly isDir: boolean;
 }
 
 /** What came of one transition. */
@@ -64,11 +75,11 @@ export class MemoryEndpoint implements Endpoint {
   #counter = 0;
   #dirty = new Set<RelPath>();
   readonly #crowds: BoxCrowds;
-  #moves: Move[] = [];
+  #moves: SeenMove[] = [];
   /** Looked at now, or without finding a parent. */
   readonly #astray = new Set<RelPath>();
   readonly #looking = new Set<RelPath>();
-  #known = new Map<RelPath, Stamp | null>();
+  readonly #told = new Told();
   #events = new BoundedQueue<EndpointEvent>(1_000_000);
   #isReporting = false;
   #watching = false;
@@ -151,28 +162,36 @@ export class MemoryEndpoint implements Endpoint {
   async list(dirs: readonly RelPath[]): Promise<readonly Listing[]> {
     this.#watching = true;
     const listings: Listing[] = [];
-    for (const dir of dirs) {
-      await this.#turn();
-      this.#counter++;
-      const listing = this.#listing(dir);
-      const entries = listing.kind === "listed" ? [listing.self, ...listing.entries] : [];
-      for (const seen of entries) if (!this.#isKnown(seen)) this.#known.delete(seen.path);
-      listings.push(listing);
-    }
+    const began = ++this.#counter;
+    for (const dir of dirs) listings.push(await this.#list(dir, began));
     await this.#turn();
+    for (const listing of listings) this.#told.listed(listing);
     return listings;
+  }
+
+  /** Of what is no directory to list a look of its own is told, which overlaps no other one (replica/lister.ts). */
+  async #list(dir: RelPath, began: number, attempt = 1): Promise<Listing> {
+    await this.#turn();
+    const listing = this.#listing(dir, began);
+    if (listing.kind === "listed") return listing;
+    const [self] = await this.#look([dir], { contentLimitBytes: 0, digests: false });
+    const isBack = self!.kind === "present" && self!.entry.kind === "dir";
+    return isBack && attempt < LIST_ATTEMPTS
+      ? await this.#list(dir, ++this.#counter, attempt + 1)
+      : { ...listing, self: self! };
   }
 
   async verify(key: string, claims: readonly DirClaim[]): Promise<readonly boolean[]> {
     this.#watching = true;
-    const answers: boolean[] = [];
+    const seen: (Observation | null)[] = [];
+    const began = ++this.#counter;
     for (const claim of claims) {
       await this.#turn();
-      this.#counter++;
-      answers.push(this.#isAsClaimed(key, claim));
+      seen.push(this.#isAsClaimed(key, claim) ? { ...this.#observe(claim.path, false), began } : null);
     }
     await this.#turn();
-    return answers;
+    for (const one of seen) if (one !== null) this.#told.sawDir(one);
+    return seen.map((one) => one !== null);
   }
 
   #isAsClaimed(key: string, { path, sum, self }: DirClaim): boolean {
@@ -188,13 +207,14 @@ export class MemoryEndpoint implements Endpoint {
       (self === null || (self.inode === inode && self.birthNs === birthNs && self.mode === mode));
   }
 
-  #listing(path: RelPath): Listing {
-    const self = this.#observe(path, false);
+  #listing(path: RelPath, began: number): Listing {
+    const observe = (at: RelPath) => ({ ...this.#observe(at, false), began });
+    const self = observe(path);
     const node = this.tree.find(path);
     if (node?.kind !== "dir") return { kind: "unlisted", path, self };
     const names = [...node.children.keys()].sort(compareNames);
-    const entries = names.map((name) => this.#observe(joinPath(path, name as Name), false));
-    return { kind: "listed", path, self, entries, began: this.#counter, isWatched: true, hasIgnored: false };
+    const entries = names.map((name) => observe(joinPath(path, name as Name)));
+    return { kind: "listed", path, self, entries, began, isWatched: true, hasIgnored: false };
   }
 
   async look(paths: readonly RelPath[], options: LookOptions): Promise<readonly Observation[]> {
@@ -202,10 +222,7 @@ export class MemoryEndpoint implements Endpoint {
     const seen = await this.#look(paths, options);
     for (const { kind, path } of seen) if (kind !== "orphan") this.#astray.delete(path);
     // What the brain was told is what later looks are compared with.
-    for (const one of seen) {
-      if (one.kind === "present") this.#known.set(one.path, one.stamp);
-      else this.#known.delete(one.path);
-    }
+    for (const one of seen) this.#told.remember(one);
     return seen;
   }
 
@@ -280,14 +297,16 @@ export class MemoryEndpoint implements Endpoint {
     return results;
   }
 
-  #transition(transition: Transition): TransitionResult {
-    const made = this.#make(transition);
+  #transition(t: Transition): TransitionResult {
+    const made = this.#make(t);
     const ended = ++this.#counter;
-    const path = transition.kind === "move" ? transition.to : transition.path;
-    if (typeof made === "string") return { kind: made, kept: null, ended };
-    this.#known.set(path, made.stamp);
-    if (transition.kind === "move") this.#known.set(transition.from, null);
-    return { kind: "done", stamp: made.stamp, kept: made.kept, masked: false, ended };
+    const result: TransitionResult = typeof made === "string"
+      ? { kind: made, kept: null, ended }
+      : { kind: "done", stamp: made.stamp, kept: made.kept, masked: false, ended };
+    const node = this.tree.find(t.kind === "move" ? t.to : t.path);
+    const isThere = result.kind === "done" && t.kind !== "remove" && node !== null;
+    this.#told.committed(t, result, isThere ? rawStat(node.kind, node.mode, stampOf(node)) : null);
+    return result;
   }
 
   #make(t: Transition): Made {
@@ -350,8 +369,11 @@ export class MemoryEndpoint implements Endpoint {
     if (move === undefined && this.#crowds.take(path, node?.kind === "dir")) return void this.#startReport();
     this.#dirty.add(path);
     if (move !== undefined) {
-      this.#moves.push(move);
-      this.#moveKnown(move);
+      if (node?.kind === "dir") {
+        this.#told.followMove(move);
+        this.#moves = this.#moves.map((seen) => ({ ...seen, now: rebase(seen.now, move) }));
+      }
+      this.#moves.push({ ...move, now: move.to, isDir: node?.kind === "dir" });
       this.#crowds.followMove(move);
       // A look that was under way, or found no parent, was led astray: it is made again under the new name.
       for (const hint of [...this.#dirty, ...this.#astray]) this.#dirty.add(rebase(hint, move));
@@ -364,16 +386,6 @@ export class MemoryEndpoint implements Endpoint {
 
   #startReport(): void {
     void this.#report().catch(() => {}); // only a cut link ends it, and the cut is told by events()
-  }
-
-  /** What was told of a directory was told of what is in it, under its new name as well. */
-  #moveKnown(move: Move): void {
-    for (const path of [...this.#known.keys()]) if (isBelow(path, move.to)) this.#known.delete(path);
-    for (const [path, stamp] of [...this.#known]) {
-      if (!isBelow(path, move.from)) continue;
-      this.#known.delete(path);
-      this.#known.set(rebase(path, move), stamp);
-    }
   }
 
   async #report(): Promise<void> {
@@ -389,19 +401,29 @@ export class MemoryEndpoint implements Endpoint {
       for (const path of paths) this.#astray.add(path);
       const seen = await this.#look(paths, { contentLimitBytes: 65_536, digests: false });
       for (const { kind, path } of seen) if (kind !== "orphan") this.#astray.delete(path);
-      const news = seen.filter((one) => !this.#isKnown(one));
-      for (const one of news) this.#known.set(one.path, one.kind === "present" ? one.stamp : null);
-      if (news.length > 0) this.#trace(`sees ${news.map((one) => `${one.kind} ${one.path}`).join(", ")}`);
-      if (news.length > 0 || moves.length > 0) this.#events.tryPush({ kind: "observed", observations: news, moves });
+      this.#tell(seen, moves);
     }
     this.#isReporting = false;
   }
 
-  #isKnown(seen: Observation): boolean {
-    const known = this.#known.get(seen.path);
-    if (known === undefined || seen.kind === "orphan") return false;
-    if (seen.kind === "absent") return known === null;
-    return seen.kind === "present" && known !== null && sameAll(seen.stamp, known) && seen.entry.kind !== "dir";
+  /** Says what is new, as replica/reporter.ts does; `moves` are those that were seen before the looks. */
+  #tell(seen: readonly Observation[], moves: readonly SeenMove[]): void {
+    const reported = new Set<RelPath>();
+    for (const one of seen) {
+      if (this.#told.isOutdated(one)) continue;
+      const { isNews, isOther } = this.#told.judge(one);
+      if (one.kind === "orphan") this.#dirty.add(parentOf(one.path));
+      if (isOther) this.#events.tryPush({ kind: "rescan", path: one.path, why: "another directory took this name" });
+      if (isNews) reported.add(one.path);
+    }
+    const isNewDir = ({ now, isDir }: SeenMove) => isDir && !this.#told.isOwn(now);
+    const told = moves.filter((move) => reported.has(move.from) || reported.has(move.now) || isNewDir(move));
+    const names = new Set(told.flatMap(({ from, now }) => [from, now]));
+    const news = seen.filter(({ path, kind }) => reported.has(path) || (names.has(path) && kind !== "orphan"));
+    if (news.length === 0) return;
+    this.#trace(`sees ${news.map((one) => `${one.kind} ${one.path}`).join(", ")}`);
+    const bare = told.map(({ from, to }) => ({ from, to }));
+    this.#events.tryPush({ kind: "observed", observations: news, moves: bare });
   }
 
   supply(_batch: string, requests: readonly SupplyRequest[]): Promise<readonly SupplyResult[]> {
@@ -457,41 +479,4 @@ export function unpacked(batch: CommitBatch, onTheirWay: ReadonlyMap<number, Uin
     if (each.kind !== "put" || each.entry.kind !== "file" || each.content?.kind !== "packed") return each;
     return { ...each, content: { kind: "inline", bytes: whole.subarray(at, at += each.entry.sizeBytes) } };
   });
-}
-
-function sameAll(a: Stamp, b: Stamp): boolean {
-  return a.inode === b.inode && a.birthNs === b.birthNs && a.ctimeNs === b.ctimeNs && a.mtimeNs === b.mtimeNs;
-}
-
-/** The stamp of an object. */
-export function stampOf(node: Node): Stamp {
-  const { inode, birthNs, mtimeNs, ctimeNs } = node;
-  return {
-    inode,
-    birthNs,
-    mtimeNs,
-    ctimeNs,
-    sizeBytes: node.kind === "file" ? new TextEncoder().encode(node.text).length : 0,
-  };
-}
-
-function entryOf(node: Node, digest: boolean): Entry {
-  const { mode, mtimeNs, text } = node;
-  if (node.kind === "dir") return { kind: "dir", mode, owner: null, mtimeNs };
-  if (node.kind === "link") return { kind: "link", mode, owner: null, mtimeNs, target: text };
-  const sizeBytes = new TextEncoder().encode(text).length;
-  return { kind: "file", mode, owner: null, mtimeNs, sizeBytes, digest: digest ? fakeDigest(text) : null };
-}
-
-/** Not a hash, but as good as one here: different texts give different digests. */
-function fakeDigest(text: string): string {
-  return new TextEncoder().encode(text).toHex().padEnd(64, "0");
-}
-
-function isExpected(node: Node | null, expected: Expected): boolean {
-  if (expected.kind === "absent" || node === null) return expected.kind === "absent" && node === null;
-  if (expected.kind !== node.kind) return false;
-  if (expected.kind === "dir") return expected.stamp === null || expected.stamp.inode === node.inode;
-  if (expected.kind === "link") return expected.stamp.inode === node.inode && expected.target === node.text;
-  return sameAll(stampOf(node), expected.stamp);
 }
