@@ -24,6 +24,7 @@ import type { Side } from "../core/problem.ts";
 import { DirIds } from "./dir_ids.ts";
 import { type Epoch, type PlaceOfRow } from "./epoch.ts";
 import { FilePuts } from "./file_puts.ts";
+import { FileRemovals } from "./file_removals.ts";
 import {
   bigintAt,
   bytesAt,
@@ -90,6 +91,7 @@ export class Nodes {
   readonly #names: StatementSync;
   readonly #placeOf: StatementSync;
   readonly #files: FilePuts;
+  readonly #going: FileRemovals;
   readonly #epoch: Epoch;
   readonly #putDir: StatementSync;
   readonly #delete: StatementSync;
@@ -101,7 +103,7 @@ export class Nodes {
   readonly #subdirs: StatementSync;
   /** Where objects are looked up, once somebody has asked. */
   readonly #objects = new Map<Side, StatementSync>();
-  /** The directory of the rows that are gathered in `#files`. */
+  /** The directory of the rows that are gathered in `#files` or `#going`; never in both. */
   #gathered: RelPath | null = null;
   /** The rows that are gathered there, and maybe some that were written since. */
   readonly #gatheredPaths = new Set<RelPath>();
@@ -140,6 +142,7 @@ export class Nodes {
       // What was below the directory is gone with it.
       onDirectory: (row) => this.#removeAt(row),
     });
+    this.#going = new FileRemovals(db, (rows) => this.#keep(rows));
     this.#putDir = prepare(db, `${insertOf(1)}, id = coalesce(node.id, excluded.id) RETURNING id`);
     this.#names = prepare(db, "SELECT name, id FROM node WHERE parent = ?");
     this.#delete = db.prepare("DELETE FROM node WHERE parent = ? AND name = ?");
@@ -299,7 +302,7 @@ export class Nodes {
 
   put(path: RelPath, row: ArchiveRow): void {
     // Gathered rows are of one directory: one of them may displace a directory that this path runs through.
-    if (parentOf(path) !== this.#gathered) this.flush();
+    if (parentOf(path) !== this.#gathered || this.#going.size > 0) this.flush();
     this.#gathered = parentOf(path);
     const parent = this.#parentFor(path);
     const name = encodeBytes(nameOf(path));
@@ -329,11 +332,20 @@ export class Nodes {
   }
 
   remove(path: RelPath): void {
-    this.flush();
+    if (parentOf(path) !== this.#gathered || this.#gatheredPaths.size > 0 || this.#going.size === GATHERED_MAX) {
+      this.flush();
+    }
+    this.#gathered = parentOf(path);
     const parent = this.#dirId(parentOf(path));
     if (path === "" || parent === null) return;
     const place = { path, parent, name: encodeBytes(nameOf(path)) };
-    if (this.#idOf.get(parent, place.name) === undefined) return;
+    const known = this.#idOf.get(parent, place.name) as unknown as SqlRow | undefined;
+    if (known === undefined) return;
+    if (known[0] === null) {
+      this.#changed();
+      return this.#going.add(place);
+    }
+    this.flush();
     this.#keep([place]);
     this.#removeAt(place);
   }
@@ -386,7 +398,10 @@ export class Nodes {
       parent: target,
       name: encodeBytes(nameOf(to)),
     }] as const;
-    if (known[0] !== null) this.remove(to);
+    if (known[0] !== null) {
+      this.remove(to);
+      this.flush();
+    }
     const moved = known[0] === null ? this.#epoch.keep([places[0]]) : this.#epoch.keepMove(places[0], to);
     if (known[0] === null) this.#keep([places[1]]);
     this.#removeAt(places[1]);
@@ -399,16 +414,18 @@ export class Nodes {
     this.#changed();
   }
 
-  /** Writes what `put` gathered; before a transaction ends or another begins inside it. */
+  /** Writes what `put` and `remove` gathered; before a transaction ends or another begins inside it. */
   flush(): void {
     this.#gatheredPaths.clear();
     this.#files.flush();
+    this.#going.flush();
     this.#sums.flush();
   }
 
   /** Forgets what a rolled back transaction brought or may have taught. */
   reset(): void {
     this.#files.drop();
+    this.#going.drop();
     this.#gatheredPaths.clear();
     this.#sums.drop();
     this.#objects.clear();

@@ -10,7 +10,7 @@
  */
 import type { ArchiveRow } from "../core/archive.ts";
 import { expectedOf } from "../core/expected.ts";
-import type { RelPath } from "../core/path.ts";
+import { parentOf, type RelPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { FailedResult, Transition, TransitionResult } from "../core/transition.ts";
 import type { PairContext } from "./context.ts";
@@ -21,6 +21,8 @@ import { outlives } from "./view.ts";
 
 /** How many rows one chunk has. */
 const CHUNK = 512;
+/** How many chunks are on their way at once: one is made there while another is read, and another recorded here. */
+const CHUNKS_IN_FLIGHT = 3;
 
 /** The removal of a tree. */
 export interface TreeRemoval {
@@ -63,28 +65,75 @@ export async function removeContents(context: PairContext, removal: TreeRemoval)
   }
 }
 
+/** A chunk on its way. */
+interface Sent {
+  /** The directories above its paths, below the top. */
+  readonly above: ReadonlySet<RelPath>;
+  readonly ended: Promise<void>;
+}
+
+/** What of a directory was not sent yet. */
+interface Rest {
+  /** Children first. */
+  readonly rows: Iterator<Item>;
+  /** Directories that go once what was in them has gone; children first. */
+  late: Item[];
+}
+
 /** Returns a failure of something that could not be removed, if there was one. */
 async function emptyDirectory(context: PairContext, removal: TreeRemoval): Promise<FailedResult | null> {
   let failed: FailedResult | null = null;
   // Nobody else changes rows below a directory that is in flight.
-  const rows = context.archive.below(removal.path)[Symbol.iterator]();
-  for (;;) {
-    const chunk = nextChunk(context, removal, rows);
-    if (chunk.length === 0) return failed;
+  const rest: Rest = { rows: context.archive.below(removal.path)[Symbol.iterator](), late: [] };
+  const sent = new Set<Sent>();
+  const send = async (chunk: readonly Item[]) => {
     const results = await removeChunk(context, removal, chunk);
     failed ??= results.find((result) => result.kind === "failed") ?? null;
+  };
+  try {
+    for (;;) {
+      const chunk = nextChunk(context, removal, { rest, sent });
+      if (chunk.length === 0 && sent.size === 0) return failed;
+      if (chunk.length > 0) {
+        const each = {
+          above: directoriesAbove(chunk, removal.path),
+          ended: send(chunk).then(() => void sent.delete(each)),
+        };
+        sent.add(each);
+      }
+      if (chunk.length === 0 || sent.size === CHUNKS_IN_FLIGHT) await Promise.race([...sent].map(({ ended }) => ended));
+    }
+  } finally {
+    await Promise.allSettled([...sent].map(({ ended }) => ended));
   }
 }
 
-/** The next rows, children first, leaving out what is known to live. */
-function nextChunk(context: PairContext, removal: TreeRemoval, rows: Iterator<Item>): Item[] {
-  const chunk: Item[] = [];
+/** The next rows, children first, leaving out what is known to live, and for now what is not empty yet. */
+function nextChunk(
+  context: PairContext,
+  removal: TreeRemoval,
+  { rest, sent }: { readonly rest: Rest; readonly sent: ReadonlySet<Sent> },
+): Item[] {
+  const isWaiting = ({ path, row }: Item) => row.entry.kind === "dir" && [...sent].some(({ above }) => above.has(path));
+  const isLeaving = (item: Item) => !isAlive(context, removal.side, item);
+  const chunk = rest.late.filter((item) => !isWaiting(item) && isLeaving(item));
+  rest.late = rest.late.filter(isWaiting);
   while (chunk.length < CHUNK) {
-    const next = rows.next();
+    const next = rest.rows.next();
     if (next.done === true) break;
-    if (!isAlive(context, removal.side, next.value)) chunk.push(next.value);
+    if (isWaiting(next.value)) rest.late.push(next.value);
+    else if (isLeaving(next.value)) chunk.push(next.value);
   }
   return chunk;
+}
+
+/** The directories above some paths, below `top`. */
+function directoriesAbove(items: readonly Item[], top: RelPath): Set<RelPath> {
+  const above = new Set<RelPath>();
+  for (const { path } of items) {
+    for (let dir = parentOf(path); dir !== top && !above.has(dir); dir = parentOf(dir)) above.add(dir);
+  }
+  return above;
 }
 
 /** Whether something new is known to stand at a path, or something of which nothing can be said yet. */
