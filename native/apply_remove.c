@@ -84,7 +84,7 @@ static void remove_dir(struct work *w, struct place *place, struct live *live) {
 void remove_swap(struct work *w) {
   struct place place;
   struct live live;
-  if (!work_open(w, w->op->path, &place, &live, w->op->expected.kind != KIND_NONE)) return;
+  if (!work_open_cached(w, w->op->path, &place, &live, w->op->expected.kind != KIND_NONE)) return;
   if (live.object < 0) {
     outcome_end(w, ST_DONE); /* absent was expected */
   } else if (w->op->expected.kind == KIND_NONE) {

@@ -46,9 +46,7 @@ bool work_open_parent_cached(struct work *w, struct bytes path, struct place *pl
   return has_parent(w, place_open_cached(w->site->root, path, &w->site->parent, place));
 }
 
-bool work_open(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed) {
-  *live = (struct live){.object = -1, .fd = -1};
-  if (!work_open_parent(w, path, place)) return false;
+static bool open_live(struct work *w, struct place *place, struct live *live, bool is_needed) {
   if (live_open(place, w->site->replica->info.mount_id, live) == 0) return true;
   if (errno == ENOENT && !is_needed) return true;
   outcome_fail(w, "open");
@@ -56,6 +54,16 @@ bool work_open(struct work *w, struct bytes path, struct place *place, struct li
   if (errno == EXDEV) outcome_end(w, ST_MOUNT);
   place_close(place);
   return false;
+}
+
+bool work_open(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed) {
+  *live = (struct live){.object = -1, .fd = -1};
+  return work_open_parent(w, path, place) && open_live(w, place, live, is_needed);
+}
+
+bool work_open_cached(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed) {
+  *live = (struct live){.object = -1, .fd = -1};
+  return work_open_parent_cached(w, path, place) && open_live(w, place, live, is_needed);
 }
 
 bool work_expect(struct work *w, struct live *live, const struct expected *expected) {
@@ -80,7 +88,8 @@ bool work_dispose(struct work *w, const char *name, const struct info *info, str
     return true;
   }
   enum trash_class class = how == DISPOSE_REMOVED ? TRASH_REMOVED : TRASH_CONFLICT;
-  if (trash_keep(w->site, name, class, w->label, path, &w->op->out.kept) == 0) return true;
+  struct trash_place place = {class, w->label, path};
+  if (trash_keep_from(w->site, (struct end){w->site->stage, name}, info->kind, place, &w->op->out.kept) == 0) return true;
   w->op->out.error = errno;
   w->op->out.step = "keep";
   return false;
@@ -154,7 +163,8 @@ static void flush_all(struct site *site, struct commit *c) {
 }
 
 static void swap_by_code(struct work *w) {
-  if (w->op->code != OP_PUT_FILE) parent_forget(&w->site->parent);
+  bool is_file = w->op->code == OP_PUT_FILE || (w->op->code == OP_REMOVE && w->op->expected.kind != KIND_DIR);
+  if (!is_file) parent_forget(&w->site->parent);
   switch (w->op->code) {
     case OP_PUT_FILE:
     case OP_PUT_DIR:

@@ -84,6 +84,8 @@ bool work_open_parent_cached(struct work *w, struct bytes path, struct place *pl
 /* Opens the parent of a path and the object there. Returns false where the op ended: its parent is
  * not there, or (is_needed) the object is not. Otherwise live->object is -1 where nothing is. */
 bool work_open(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed);
+/* The same; the place borrows from the site. */
+bool work_open_cached(struct work *w, struct bytes path, struct place *place, struct live *live, bool is_needed);
 /* Compares, for files under the lease. Returns false where the op ended as stale, busy or failed. */
 bool work_expect(struct work *w, struct live *live, const struct expected *expected);
 /* What came out of the tree as expected and lies in the stage as `name`: dropped or kept. Returns false where

@@ -31,7 +31,7 @@ static int check_root(const struct replica *r, int root) {
 }
 
 int site_open(struct replica *r, struct site *site) {
-  *site = (struct site){.replica = r, .root = -1, .own = -1, .stage = -1, .parent = PARENT_NONE};
+  *site = (struct site){.replica = r, .root = -1, .own = -1, .stage = -1, .parent = PARENT_NONE, .trash = {.dir = -1}};
   if (!r->path) {
     errno = ESTALE;
     return -1;
@@ -86,8 +86,16 @@ int site_open_own(struct replica *r, struct site *site) {
   return -1;
 }
 
+void site_leave_trash(struct site *site) {
+  close_fd(site->trash.dir);
+  buf_free(&site->trash.wanted);
+  buf_free(&site->trash.found);
+  site->trash = (struct trash_cache){.dir = -1};
+}
+
 void site_close(struct site *site) {
   parent_forget(&site->parent);
+  site_leave_trash(site);
   close_fd(site->stage);
   close_fd(site->own);
   close_fd(site->root);

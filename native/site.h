@@ -59,12 +59,21 @@ struct replica {
   struct batch *batches;
 };
 
+/* The directory in the trash into which something was put last: what comes next mostly goes there as well.
+ * Entered anew every few times, as one of a user's paths is (open.h). Owns its fd. */
+struct trash_cache {
+  int dir; /* -1: none */
+  unsigned uses;
+  struct buf wanted, found; /* its place below .psync/trash/ without twins, and as it is */
+};
+
 struct site {
   struct replica *replica;
   int root;  /* O_PATH */
   int own;   /* .psync, O_RDONLY; -1 for looks */
   int stage; /* .psync/stage, O_RDONLY; -1 for looks */
   struct parent_cache parent; /* for runs of paths that change no directory */
+  struct trash_cache trash;
 };
 
 /* Opens the root and proves that it is the one of A_OPEN. Returns 0 or -1 with errno (ESTALE: it
@@ -73,6 +82,7 @@ int site_open(struct replica *replica, struct site *site);
 /* The same with .psync and its stage, after the marks were found as adopted. */
 int site_open_own(struct replica *replica, struct site *site);
 void site_close(struct site *site);
+void site_leave_trash(struct site *site);
 
 /* Opens `path` below `dir` as a real directory on the same mount. Returns an fd or -1. */
 int site_open_dir(int dir, const char *path);
