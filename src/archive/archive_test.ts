@@ -200,6 +200,31 @@ each("removes a row with all below it", (archive) => {
   assertEquals(everything(archive), ["d/e", "d", "d.x"]);
 });
 
+each("removes many rows of one directory, whatever is read or put between", (archive) => {
+  const names = Array.from({ length: 150 }, (_, i) => `d/f${i}`);
+  const rows = put(archive, { d: dir(), ...Object.fromEntries(names.map((name) => [name, file("a")])), "d/g": dir() });
+  archive.transact(() => archive.closeEpoch(archive.epochEnd()));
+  archive.transact(() => {
+    for (const name of [...names.slice(0, 100), ...names.slice(90, 100), "d/none"]) archive.remove(path(name));
+    assertEquals([archive.get(path("d/f99")), archive.children(path("d")).length], [null, 51]);
+    archive.remove(path("d/f100"));
+    archive.put(path("d/f100"), row(file("b")));
+    archive.remove(path("d/f101"));
+    assertThrows(() =>
+      archive.transact(() => {
+        archive.remove(path("d/f102"));
+        throw new RangeError("stop");
+      }), RangeError);
+    archive.remove(path("d/g"));
+  });
+  const gone = [...names.slice(0, 102), "d/g"];
+  assertEquals(everything(archive).length, rows.size - gone.length + 1);
+  const kept = archive.epochChanges().flatMap((change) => change.kind === "set" ? [change] : []).reverse();
+  const again = { path: path("d/f100"), before: null };
+  const expected = gone.map((name) => ({ path: path(name), before: rows.get(name) ?? null })).toSpliced(101, 0, again);
+  assertEquals(kept.map(({ path, before }) => ({ path, before })), expected);
+});
+
 each("moves a row with all below it", (archive) => {
   const rows = put(archive, TREE);
   archive.transact(() => archive.move(path("d"), path("k")));

@@ -226,6 +226,29 @@ Deno.test("apply remove takes what was expected to the trash, under its path, ea
   });
 });
 
+Deno.test("apply remove puts each of many into its own directory of the trash, in whatever order they come", async () => {
+  await withReplica(async (root, driver) => {
+    const names = Array.from(
+      { length: 60 },
+      (_, i) => `${["a", "a/b", "ab", "c~2", "."][i % 5]}/f${i % 4 === 0 ? i : i % 8}`,
+    );
+    const unique = [...new Set(names)].map((name) => name.replace("./", "")).sort((x, y) => x.length - y.length);
+    for (const dir of ["a/b", "ab", "c~2"]) await Deno.mkdir(`${root}/${dir}`, { recursive: true });
+    for (const [i, disposal] of [DISPOSE.removed, DISPOSE.conflict].entries()) {
+      for (const name of unique) await Deno.writeTextFile(`${root}/${name}`, `${name} ${i}`);
+      const looked = await driver.looks(unique);
+      const results = await driver.commit(unique.map((name, k) => remove(name, looked[k]!, { disposal })));
+      const top = i === 0 ? REMOVED : CONFLICT;
+      assertEquals(
+        results.map(({ status, kept }) => [status, kept]),
+        unique.map((name) => [STATUS.done, `${top}/${name}`]),
+      );
+      for (const name of unique) assertEquals(trash(root)[`${top}/${name}`], `${name} ${i}`);
+    }
+    assertEquals([tree(root), staged(root)], [{ "a": "/", "a/b": "/", "ab": "/", "c~2": "/" }, []]);
+  });
+});
+
 Deno.test("apply remove leaves what is not expected", async () => {
   await withReplica(async (root, driver) => {
     await Deno.writeTextFile(`${root}/f`, "old");

@@ -22,6 +22,7 @@ import { canInject, Injection, stopsAfter, until, withTraced } from "./apply_inj
 import type { RawOp } from "../../src/replica/native_format.ts";
 import { isLeaseBroken } from "../support/procfs.ts";
 
+const REMOVED = `${LABEL}.removed`;
 const CONFLICT = `${LABEL}.conflict`;
 const ENOSPC = 28;
 const ignore = !(await canInject());
@@ -228,6 +229,23 @@ Deno.test({ name: "apply gives back what it removed where the trash does not tak
     }
     const [result] = await driver.commit([remove("f", await driver.look("f"))]);
     assertEquals([result!.status, tree(root)], [STATUS.done, {}]);
+  });
+});
+
+Deno.test({ name: "apply removes into a directory of the trash that goes meanwhile", ignore }, async () => {
+  await withTraced(async (root, driver) => {
+    await Deno.mkdir(`${root}/d`);
+    const names = ["d/f", "d/g", "d/h"];
+    for (const name of names) await Deno.writeTextFile(`${root}/${name}`, name);
+    const looked = await driver.looks(names);
+    await using _gone = await Injection.attach(driver, ["renameat2:error=ENOENT:when=2"]);
+    const results = await driver.commit(names.map((name, i) => remove(name, looked[i]!)));
+    assertEquals(
+      results.map(({ status, kept }) => [status, kept]),
+      names.map((name) => [STATUS.done, `${REMOVED}/${name}`]),
+    );
+    for (const name of names) assertEquals(trash(root)[`${REMOVED}/${name}`], name);
+    assertEquals([tree(root), staged(root)], [{ d: "/" }, []]);
   });
 });
 
