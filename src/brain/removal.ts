@@ -5,7 +5,8 @@
  * What is not known, or was changed meanwhile, stays, and with it every directory above it (I9). A
  * directory that could not go is forgotten and listed again, so that what lives in it comes back to
  * the other side; where only ignored or blocked things hold it, it stays and is listed.
- * Memory is bounded: the rows are taken in chunks, and a chunk's rows are gone before the next one.
+ * Memory is bounded: the rows are taken in chunks. A few of them are on their way at once; a directory goes
+ * in one that is sent when all that was in it has been answered for, or behind that in the same one.
  * @module
  */
 import type { ArchiveRow } from "../core/archive.ts";
