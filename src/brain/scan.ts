@@ -18,10 +18,10 @@ import { CrowdMisses } from "./crowd_misses.ts";
 import { InitialSkip } from "./initial_skip.ts";
 import { hasGone, isDir, isSameDir, listed, newsOf } from "./listed.ts";
 import { entriesOf, mergeDirectory, type MergedName } from "./merge.ts";
-import { PathTree } from "./path_tree.ts";
 import { type SummedDir, unchangedDirs } from "./unchanged.ts";
 import { isAsArchived } from "./view.ts";
 import { Walks } from "./walks.ts";
+import { WantedDirs } from "./wanted_dirs.ts";
 
 /** How many directories are listed in one request. */
 const LIST_DIRS = 16;
@@ -70,7 +70,7 @@ export class Scanner {
   readonly #absences: Absences;
   readonly #room: () => Promise<void>;
   readonly #bundles: Readonly<Record<Side, BundleLane>>;
-  readonly #wanted = new PathTree();
+  readonly #wanted = new WantedDirs();
   readonly #crowds: Readonly<Record<Side, Set<RelPath>>> = { left: new Set(), right: new Set() };
   readonly #misses: CrowdMisses;
   /** Null where all that differs is to become equal. */
@@ -121,11 +121,9 @@ export class Scanner {
 
   /** Asks for a walk at and below a directory. The first one is that of the start: `runFirst`. */
   request(dir: RelPath): void {
-    const covered = this.#wanted.covers(dir);
-    log.debug("rescan", { dir, covered, walking: this.#isWalking });
-    if (covered) return;
-    for (const other of [...this.#wanted.below(dir)]) this.#wanted.delete(other);
-    this.#wanted.add(dir);
+    const isNew = this.#wanted.add(dir);
+    log.debug("rescan", { dir, covered: !isNew, walking: this.#isWalking });
+    if (!isNew) return;
     if (!this.#isWalking && !this.#isFirst) this.#running = this.#runWanted();
   }
 

@@ -9,6 +9,7 @@ import { isBelow, parentOf, type RelPath, ROOT } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import { Absences } from "./absences.ts";
 import { Scanner } from "./scan.ts";
+import { WANTED_CHARS_MAX } from "./wanted_dirs.ts";
 
 const SIDES = ["left", "right"] as const;
 
@@ -248,4 +249,16 @@ Deno.test("crowds that are ignored are not listed, and too many of them are one 
   for (let i = 0; i <= 20_000; i++) made.scanner.crowd("right", at(`new/${i}`));
   await made.scanner.idle();
   assertEquals([made.listed.right, made.verified.right.includes(ROOT)], [[], true]);
+});
+
+Deno.test("a scan of very many directories that were asked for is one walk through everything", async () => {
+  const made = make();
+  await made.scanner.runFirst();
+  for (const asked of [made.listed, made.verified]) for (const side of SIDES) asked[side].length = 0;
+  for (let i = 0; i < WANTED_CHARS_MAX / 100; i++) made.scanner.request(at(`new/${i}/${"n".repeat(100)}`));
+  await made.scanner.idle();
+  assertEquals([made.listed.right, made.verified.right.toSorted()], [
+    [],
+    ALL.map(at),
+  ]);
 });
