@@ -22,6 +22,10 @@ export interface AnswerAttack {
   readonly on: MethodName;
   /** `before`: the honest answer follows. */
   readonly isBefore?: true;
+  /** From then on no listing is answered, and the attack has come when the brain has taken its events. */
+  readonly isHeld?: true;
+  /** It takes so much of both ends that it has its turn alone. */
+  readonly isLarge?: true;
   readonly bytes: (question: Question) => Uint8Array;
 }
 
@@ -165,6 +169,7 @@ function eventAttacks(): AnswerAttack[] {
     isBefore: true,
     bytes: () => eventBytes(parts as readonly EventPart[], hostile),
   });
+  const renamed = (from: RelPath, to: RelPath) => ({ kind: "move", move: { from, to } });
   const gone = (path: RelPath) => ({ kind: "observation", observation: { kind: "absent", path, began: 2 ** 50 } });
   return [
     event("of a way up", [gone(MARK)], "../outside/secret"),
@@ -175,9 +180,9 @@ function eventAttacks(): AnswerAttack[] {
       gone(parseRelPath("dir")),
       gone(parseRelPath("dir/x")),
     ]),
-    event("of a rename to outside", [{ kind: "move", from: parseRelPath("mine"), to: MARK }], "../outside/mine"),
-    event("of a rename into itself", [{ kind: "move", from: parseRelPath("dir"), to: parseRelPath("dir/x/dir") }]),
-    event("of a rename over a user's file", [{ kind: "move", from: THEIRS, to: parseRelPath("mine") }, gone(THEIRS)]),
+    event("of a rename to outside", [renamed(parseRelPath("mine"), MARK)], "../outside/mine"),
+    event("of a rename into itself", [renamed(parseRelPath("dir"), parseRelPath("dir/x/dir"))]),
+    event("of a rename over a user's file", [renamed(THEIRS, parseRelPath("mine")), gone(THEIRS)]),
     event("to scan again, for a reason full of escapes", [{ kind: "rescan", path: ROOT, why: ESCAPES }]),
     event("that the root is lost, full of escapes", [{ kind: "root-lost", why: ESCAPES }]),
     event("that mixes what stands alone", [{ kind: "root-lost", why: "x" }, { kind: "unwatched", path: ROOT }]),
@@ -188,13 +193,30 @@ function eventAttacks(): AnswerAttack[] {
       bytes: () => joinBytes(Array.from({ length: 40 }, () => rawFrame(FRAME.event, 0, new Uint8Array(200_000)))),
     },
     {
+      // As many as fit the window, each with so many directories above it.
+      name: "events to scan ever more",
+      on: "sync",
+      isBefore: true,
+      isHeld: true,
+      isLarge: true,
+      bytes: () => {
+        const path = (i: number) => parseRelPath(`${i}${"/d".repeat(100)}`);
+        return joinBytes(
+          Array.from({ length: 17_000 }, (_, i) => eventBytes([{ kind: "rescan", path: path(i), why: "" }])),
+        );
+      },
+    },
+    {
       name: "an event without end",
       on: "sync",
       isBefore: true,
+      isLarge: true,
       bytes: () => {
-        const part = eventBytes(Array(8_000).fill(gone(THEIRS)) as EventPart[]);
+        // Of more than a brain holds of one event, by bytes and items together.
+        const path = parseRelPath(Array(10).fill("n".repeat(200)).join("/"));
+        const part = eventBytes(Array(1_500).fill(gone(path)) as EventPart[]);
         part[9] = 1; // more parts follow
-        return joinBytes(Array.from({ length: 600 }, () => part));
+        return joinBytes(Array.from({ length: 90 }, () => part));
       },
     },
   ];
@@ -212,7 +234,11 @@ function commitAttacks(): AnswerAttack[] {
     commit("is done without a stamp", { ...done, stamp: null }),
     commit("is stale for ever", { kind: "stale", ended: 1, kept: null }),
     commit("fails with escapes", { kind: "failed", ended: 1, reason: "io", detail: ESCAPES }),
-    commit("is missing", []),
+    {
+      name: "a commit whose result is missing",
+      on: "commit",
+      bytes: (question) => reply(question, { items: question.items.slice(1).map(() => done) }),
+    },
     { name: "a commit without any answer", on: "commit", bytes: (question) => reply(question, {}) },
     {
       name: "a sync that kept what lies outside",

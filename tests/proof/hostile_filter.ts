@@ -2,10 +2,12 @@
  * A filter that lies, as a program that is given to `--ssh`: NAME DIR HOST COMMAND...
  *
  * Honest about a small tree in memory until the attack's question comes; then it says what the attack
- * says, and notes in DIR/came that the brain has taken it (`attacked`), or closed (`closed`).
+ * says, and notes in DIR/came that it has said so (`struck`), and that the brain has taken it (`attacked`), or
+ * closed (`closed`).
  * @module
  */
-import { type Frame, FrameCutter } from "../../src/wire/frame.ts";
+import { EVENT_WINDOW_BYTES } from "../../src/wire/caller.ts";
+import { bodyOf, type Frame, FrameCutter } from "../../src/wire/frame.ts";
 import { MAGIC_LINE } from "../../src/wire/hello.ts";
 import { Assembly, FRAME, type MethodName, METHODS, type Parts } from "../../src/wire/message.ts";
 import { parseRelPath, ROOT } from "../../src/core/path.ts";
@@ -28,6 +30,10 @@ const FILE = { kind: "file", mode: 0o644, owner: null, sizeBytes: 4, mtimeNs: 1n
 const made = new Map<string, unknown>();
 let counter = 1;
 let hasAttacked = false;
+/** How many bytes of events the brain has not taken yet. */
+let owedBytes = 0;
+/** So many it may owe: it pays in steps. */
+const OWED_BYTES = EVENT_WINDOW_BYTES >> 2;
 
 function present(path: string, part: object) {
   return { kind: "present", path, began: ++counter, entry: FILE, stamp: STAMP, content: null, ...part };
@@ -78,6 +84,10 @@ function answer({ name, items }: Question): { head: unknown; items: unknown[] } 
       return { head: null, items: items.map((item) => ({ id: (item as { id: number }).id, stamp: null })) };
     case "release":
       return { head: { stable: [] }, items: [] };
+    case "adopt":
+      return { head: { renewed: [] }, items: [] };
+    case "verify":
+      return { head: null, items: items.map(() => false) };
     default:
       return { head: null, items: [] };
   }
@@ -87,11 +97,24 @@ async function note(state: string): Promise<void> {
   await Deno.writeTextFile(`${dir}/came`, `${state}\n`, { append: true });
 }
 
+async function strike(question: Question): Promise<void> {
+  const bytes = attack.bytes(question);
+  owedBytes += bytes.length;
+  await note("struck");
+  await writer.write(bytes);
+}
+
+async function takeCredit(bytes: number): Promise<void> {
+  owedBytes -= bytes;
+  if (attack.isHeld === true && owedBytes < 2 * OWED_BYTES) await note("attacked");
+}
+
 const assemblies = new Map<number, Assembly<unknown, unknown>>();
 
 async function take(frame: Frame): Promise<void> {
   if (frame.type === FRAME.ping) return await writer.write(rawFrame(FRAME.pong, 0));
   if (frame.type === FRAME.pong) return await note("attacked");
+  if (frame.type === FRAME.credit) return await takeCredit(bodyOf(frame).u32());
   const method = names.get(frame.type);
   if (method === undefined) return;
   const assembly = assemblies.get(frame.id) ??
@@ -100,9 +123,12 @@ async function take(frame: Frame): Promise<void> {
   const message = assembly.add({ ...frame, body: frame.body.slice() });
   if (message === null) return;
   assemblies.delete(frame.id);
-  const question: Question = { name: method, id: frame.id, items: message.items };
+  // The pieces of a pack follow what a commit asks for, and are no question.
+  const items = message.items.filter((item) => (item as { kind?: string } | null)?.kind !== "piece");
+  const question: Question = { name: method, id: frame.id, items };
+  if (hasAttacked && attack.isHeld === true && (method === "list" || method === "verify")) return;
   const isAttacked = method === attack.on && (!hasAttacked || name.endsWith("without end"));
-  if (isAttacked) await writer.write(attack.bytes(question));
+  if (isAttacked) await strike(question);
   if (!isAttacked || attack.isBefore) await writer.write(replyBytes(method, { id: frame.id, ...answer(question) }));
   if (!isAttacked || hasAttacked) return;
   hasAttacked = true;
@@ -110,7 +136,7 @@ async function take(frame: Frame): Promise<void> {
     await note("attacked");
     Deno.exit(1);
   }
-  await writer.write(rawFrame(FRAME.ping, 0));
+  if (attack.isHeld !== true) await writer.write(rawFrame(FRAME.ping, 0));
 }
 
 await writer.write(new TextEncoder().encode(MAGIC_LINE));
@@ -119,7 +145,8 @@ try {
   for await (const chunk of Deno.stdin.readable) {
     for (const frame of cutter.push(chunk)) await take(frame);
   }
-} catch {
-  // Nobody reads it any more.
+} catch (error) {
+  // Or nobody reads it any more.
+  if (!(error instanceof Deno.errors.BrokenPipe)) await note(`failed: ${error instanceof Error ? error.stack : error}`);
 }
 await note("closed");
