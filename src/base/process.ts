@@ -39,6 +39,7 @@ export class Child implements AsyncDisposable {
   readonly status: Promise<ChildStatus>;
   readonly #process: Deno.ChildProcess;
   #tail = new Uint8Array(0);
+  #isGone = false;
   #ended = false;
 
   private constructor(process: Deno.ChildProcess, options: ChildOptions) {
@@ -47,7 +48,8 @@ export class Child implements AsyncDisposable {
     this.stdin = options.stdin === "null" ? closedWriter() : process.stdin.getWriter();
     this.stdout = (options.stdout ?? "piped") === "piped" ? process.stdout : emptyStream();
     const drained = options.stderr === "inherit" ? Promise.resolve() : this.#drain(process.stderr);
-    this.status = Promise.all([process.status, drained]).then(([{ code, signal }]) => {
+    const gone = process.status.finally(() => this.#isGone = true);
+    this.status = Promise.all([gone, drained]).then(([{ code, signal }]) => {
       this.#ended = true;
       return { code, signal };
     });
@@ -76,6 +78,11 @@ export class Child implements AsyncDisposable {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new SetupError(`Cannot start "${options.command}": ${why}`, { cause });
     }
+  }
+
+  /** Whether it is known to have ended; what it started may still hold its stderr then. */
+  get hasEnded(): boolean {
+    return this.#isGone;
   }
 
   /** The end of what it wrote to stderr. */

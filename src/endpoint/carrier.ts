@@ -81,12 +81,17 @@ export class CarrierAhead implements AsyncDisposable {
     }
   }
 
-  /** Has it carry between two; null where it has done so before. */
+  /** Settles when the connection has ended. */
+  get ended(): Promise<unknown> {
+    return this.#child.status;
+  }
+
+  /** Has it carry between two; null where it has done so before, or has ended meanwhile. */
   take(from: CarrierPlace, command: string): Child | null {
-    if (this.#isUsed) return null;
+    if (this.#isUsed || this.#child.hasEnded) return null;
     this.#isUsed = true;
     const { stdin } = this.#child;
-    // One that has ended shows it by its status.
+    // One that ends right now shows it by its status.
     void stdin.write(encodeBytes(`${from.socket}\n${command}\n`)).then(() => stdin.close()).catch(() => {});
     return this.#child;
   }

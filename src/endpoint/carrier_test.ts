@@ -29,6 +29,7 @@ async function make(
   return {
     carrier,
     clock,
+    ahead,
     /** Settles when the process has written to `$dir/started`, which is made a FIFO. */
     started: () => Deno.readTextFile(`${dir}/started`),
     /** How often something was called. */
@@ -77,6 +78,17 @@ Deno.test("a connection that was begun ahead is told what it carries, and serves
   assertEquals(began!.endsWith(`-- host.example exec sh -c 'IFS= read -r line && eval "exec $line"'`), true, began);
   assertEquals([name, command], ["psync-left", `'/opt/a b/psync-native' carry ${SOCKET}`]);
   assertEquals(again!.startsWith("carry psync-left exec ssh "), true, again);
+});
+
+Deno.test("a connection that was begun ahead and has ended by then is none", async () => {
+  const { carrier, ahead, calls } = await make(PLACE, "host.example", "exec true", true);
+  await ahead!.ended;
+  carrier.want();
+  await carrier.ended;
+  const [began, brought, ...more] = await calls();
+  assertEquals(more, []);
+  assertEquals(began!.startsWith("carry ahead ssh "), true, began);
+  assertEquals(brought!.startsWith("carry psync-left exec ssh "), true, brought);
 });
 
 Deno.test("a connection that cannot be begun ahead is none, and nothing ends by it", () => {
