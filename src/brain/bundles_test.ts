@@ -6,6 +6,7 @@ import type { PresentObservation } from "../core/observation.ts";
 import { ROOT } from "../core/path.ts";
 import type { CommitBatch, TransitionResult } from "../core/transition.ts";
 import { BundleLane } from "./bundles.ts";
+import { BUNDLE_SLOTS, LANE_SLOTS } from "./intents.ts";
 import type { MergedName } from "./merge.ts";
 
 /** A lane from left to right that records what it asks of both sides. */
@@ -159,16 +160,17 @@ Deno.test("BundleLane leaves a directory to others that the archive has come to 
 
 Deno.test("BundleLane writes down what it is about to make, and takes it back with the records", async () => {
   const { offer, settle, archive, right } = make();
+  const slot = `intent.right.${LANE_SLOTS + BUNDLE_SLOTS - 1}`;
   let during = "";
   const commit = right.commit;
   right.commit = async (batch) => {
-    during = archive.meta("intent.right.6") ?? "";
+    during = archive.meta(slot) ?? "";
     return await commit(batch);
   };
   assert(offer(listed("f\n\udcff")));
   await settle();
   assert(during.includes("udcff"));
-  assertEquals(archive.meta("intent.right.6"), null);
+  assertEquals(archive.meta(slot), null);
 });
 
 Deno.test("BundleLane has nothing to do with the root", () => {

@@ -21,7 +21,7 @@ import { hasRecordedParent, NO_STAMP } from "./task.ts";
 const SIDES = ["left", "right"] as const;
 /** How many batches of one side are on their way at most; the slots of bundles come behind those of the lane. */
 export const LANE_SLOTS = 4;
-export const BUNDLE_SLOTS = 3;
+export const BUNDLE_SLOTS = 5;
 const INTENT_SLOTS = LANE_SLOTS + BUNDLE_SLOTS;
 /** How many paths are looked at in one request. */
 const LOOK_PATHS = 256;

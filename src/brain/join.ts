@@ -79,7 +79,7 @@ async function takeOver(
   const facts = { left: endpoints.left.facts, right: endpoints.right.facts };
   const restored = requireKnownRoots(facts, joined.archive);
   const compareOwners = facts.left.isRootUser && facts.right.isRootUser;
-  for (const side of SIDES) await endpoints[side].setCompareOwners(compareOwners);
+  await Promise.all(SIDES.map((side) => endpoints[side].setCompareOwners(compareOwners)));
   const found = await adopt(endpoints, joined, context);
   for (const side of forgetReplacedRoots(facts, joined.archive)) {
     context.report.notice({

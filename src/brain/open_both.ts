@@ -52,8 +52,11 @@ export async function openBoth(
   const host = settings.remoteHost;
   let ahead: CarrierAhead | null = null;
   // All that a left root has which is in no pair yet will have to go to the other one.
-  const onLeft = (left: Endpoint) => {
-    if (!mayCarry || host === null || left.facts.pairMarker !== null) return;
+  const onLeft = (left: LocalEndpoint) => {
+    if (host === null || left.facts.pairMarker !== null) return;
+    // What a link leads to is not watched. Owners are compared where both run as root, which is known of one.
+    if (!settings.rsync.followsLinks) left.listAhead({ owners: left.facts.isRootUser });
+    if (!mayCarry) return;
     ahead = CarrierAhead.begin({ host, ...reach(settings), nativePath });
     if (ahead !== null) all.use(ahead);
   };
@@ -79,7 +82,7 @@ export async function openBoth(
 /** What is opened beside the roots' own settings. */
 interface OpeningOptions extends Pick<EndpointOptions, "maxWatches"> {
   /** Called with the left endpoint while the right one is still being reached; must not throw. */
-  readonly onLeft?: (left: Endpoint) => void;
+  readonly onLeft?: (left: LocalEndpoint) => void;
 }
 
 /** The two endpoints alone, whatever is missing beside them. */

@@ -39,11 +39,12 @@ import { Batches } from "../replica/batches.ts";
 import { type Committed, Committer, TrashLabels } from "../replica/committer.ts";
 import { Counter } from "../replica/counter.ts";
 import { FollowedLinks } from "../replica/followed_links.ts";
-import { errnoName } from "../replica/errno.ts";
+import { writeTrouble } from "../replica/errno.ts";
 import { factsOf, rsyncVersion } from "../replica/facts.ts";
 import { hostCheckup, watchLimit } from "../replica/host_checkup.ts";
 import { KnownStamps } from "../replica/known_stamps.ts";
-import { Lister } from "../replica/lister.ts";
+import { ListAhead } from "../replica/list_ahead.ts";
+import { type Listed, Lister } from "../replica/lister.ts";
 import { Looker, OwnerNaming, type Sighting } from "../replica/looker.ts";
 import { type RawStat, STATUS } from "../replica/native_format.ts";
 import { packFiles } from "../replica/packer.ts";
@@ -100,6 +101,7 @@ const log = logger("endpoint", "local");
 /** A root of this machine. */
 export class LocalEndpoint implements Endpoint {
   readonly #parts: Parts;
+  #ahead: ListAhead | null = null;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
@@ -115,6 +117,7 @@ export class LocalEndpoint implements Endpoint {
     const { nativePath, clock, root, followLinks = false } = options;
     // The applier may be lost before there is a reporter to be told.
     let onLost = (_error: PsyncError): void => {};
+    let onNews = (): void => {};
     const rsync = rsyncVersion();
     const { applier, ready } = await Applier.open({
       nativePath,
@@ -139,13 +142,13 @@ export class LocalEndpoint implements Endpoint {
         identity: { inode: ready.stat.inode, mountId: ready.stat.mountId, device: ready.device },
         maxWatches: options.maxWatches ?? 0,
         followLinks,
-        onEvent: (event) => reporter.take(event),
+        onEvent: (event) => (onNews(), reporter.take(event)),
         onIdle: () => reporter.pump(),
-        onRestart: (why) => reporter.restart(why),
+        onRestart: (why) => (onNews(), reporter.restart(why)),
         onLost: (error) => reporter.end(error),
       });
       reporter.attach(watcher);
-      return new LocalEndpoint({
+      const opened: LocalEndpoint = new LocalEndpoint({
         nativePath,
         clock,
         facts: factsOf(ready, { rsync: await rsync, build: options.build ?? "", clock }),
@@ -164,6 +167,8 @@ export class LocalEndpoint implements Endpoint {
         batches: openBatches({ root: ready.root, applier, reporter, counter }),
         followed,
       });
+      onNews = () => opened.#endAhead();
+      return opened;
     } catch (error) {
       await applier[Symbol.asyncDispose]();
       throw error instanceof EndpointLostError ? new SetupError(error.message, { cause: error }) : error;
@@ -183,26 +188,47 @@ export class LocalEndpoint implements Endpoint {
   }
 
   setCompareOwners(on: boolean): Promise<void> {
+    if (on !== this.#parts.naming.isOn) this.#endAhead();
     this.#parts.naming.isOn = on;
     return Promise.resolve();
+  }
+
+  /** Lists what is there while nobody asks yet; `owners`: most likely to be compared. Returns at once. */
+  listAhead({ owners }: { readonly owners: boolean }): void {
+    this.#parts.naming.isOn = owners;
+    this.#ahead = new ListAhead((dirs) => this.#list(dirs));
+    this.#ahead.run().catch(() => this.#endAhead()); // told to whoever lists again
+  }
+
+  #endAhead(): void {
+    this.#ahead?.end();
+    this.#ahead = null;
   }
 
   async list(
     dirs: readonly RelPath[],
     options?: { readonly signal?: AbortSignal },
   ): Promise<readonly Listing[]> {
-    const listed = await orAborted(this.#parts.lister.list(dirs), options?.signal);
+    const ahead = dirs.map((dir) => this.#ahead?.take(dir) ?? null);
+    const rest = dirs.filter((_, i) => ahead[i] === null);
+    const listed = rest.length === 0 ? [] : await orAborted(this.#list(rest), options?.signal);
+    let next = 0;
+    return ahead.map((each) => (each ?? listed[next++]!).listing);
+  }
+
+  async #list(dirs: readonly RelPath[]): Promise<readonly Listed[]> {
+    const { followed, reporter, lister } = this.#parts;
+    const listed = await lister.list(dirs);
     for (const { listing: { kind, path, self }, stat } of listed) {
       if (kind === "listed" && self.kind === "present" && stat !== null) {
         this.#rememberDir(path, { stat, began: self.began });
       }
     }
-    const { followed, reporter } = this.#parts;
     for (const each of listed) {
       reporter.listed(each);
       followed?.noteListing(each.listing);
     }
-    return listed.map(({ listing }) => listing);
+    return listed;
   }
 
   async verify(key: string, claims: readonly DirClaim[]): Promise<readonly boolean[]> {
@@ -425,23 +451,6 @@ export class LocalEndpoint implements Endpoint {
 /** Of what would change a link that is shown as a file. */
 function refusedResult(ended: number): TransitionResult {
   return { kind: "failed", ended, reason: "one-way", detail: "-L" };
-}
-
-/** Why psync's own files cannot be written in a root, and what to do. */
-function writeTrouble(errno: number): string {
-  const name = errnoName(errno);
-  switch (name) {
-    case "EACCES":
-    case "EPERM":
-      return `it may not be written (${name}); let this user write in it, or run psync as another user`;
-    case "EROFS":
-      return "its file system is read-only; mount it for writing";
-    case "ENOSPC":
-    case "EDQUOT":
-      return `there is no space left (${name}); make some`;
-    default:
-      return name;
-  }
 }
 
 /** Some file systems say that they have no end. */

@@ -10,7 +10,7 @@ import { nativePath } from "../../tests/support/native_build.ts";
 import { TempTree } from "../../tests/support/temp_tree.ts";
 import { systemClock } from "../base/clock.ts";
 import { EndpointLostError, SetupError } from "../base/errors.ts";
-import type { DirClaim } from "../core/endpoint.ts";
+import type { DirClaim, Listing } from "../core/endpoint.ts";
 import { nameOf, type RelPath, ROOT } from "../core/path.ts";
 import { Sum, SumHash } from "../core/sum.ts";
 import { LocalEndpoint, type LocalEndpointOptions } from "./local.ts";
@@ -189,4 +189,21 @@ async function claimOf(endpoint: LocalEndpoint, dir: RelPath): Promise<DirClaim>
     sum.add(hash.of({ name: nameOf(seen.path), kind: seen.entry.kind, stamp: seen.stamp }));
   }
   return { path: dir, sum: `${sum}`, self: null };
+}
+
+Deno.test("LocalEndpoint shows what changed since it was listed ahead", async () => {
+  const { world, local } = await openWorld({ shape: { d: { f: "text" } } });
+  await using _world = world;
+  local.listAhead({ owners: local.facts.isRootUser });
+  await local.setCompareOwners(local.facts.isRootUser);
+  while ((await local.vitals()).watches < 2);
+  assertEquals((await local.list([ROOT])).map(namesOf), [["d"]]);
+  await world.tree.write("d/g", "more");
+  await world.log.sawContent(p("d/g"), "more");
+  assertEquals((await local.list([p("d"), ROOT])).map(namesOf), [["f", "g"], ["d"]]);
+});
+
+/** The names in a directory that was listed. */
+function namesOf(listing: Listing): readonly string[] {
+  return listing.kind === "listed" ? listing.entries.map(({ path }) => nameOf(path)) : [];
 }

@@ -76,3 +76,20 @@ export function writeReason(errno: number): ProblemReason {
 export function lookReason(errno: number): ProblemReason {
   return errnoName(errno) === "ENAMETOOLONG" ? "name-too-long" : "unreadable";
 }
+
+/** Why psync's own files cannot be written in a root, and what to do. */
+export function writeTrouble(errno: number): string {
+  const name = errnoName(errno);
+  switch (name) {
+    case "EACCES":
+    case "EPERM":
+      return `it may not be written (${name}); let this user write in it, or run psync as another user`;
+    case "EROFS":
+      return "its file system is read-only; mount it for writing";
+    case "ENOSPC":
+    case "EDQUOT":
+      return `there is no space left (${name}); make some`;
+    default:
+      return name;
+  }
+}
