@@ -422,8 +422,10 @@ export class Scanner {
     if (listing.kind === "listed" && !listing.isWatched) this.#context.notWatched(side, path);
     if (listing.kind === "listed") this.#readable(side, path);
     const row = this.#context.archive.get(path);
-    // Without a row the listing of its parent has told it, or nobody may (--skip-initial-sync).
-    if (row === null && listing.kind === "listed") return;
+    // Without a row the listing of its parent has told it, maybe as it was before, or nobody may (--skip-initial-sync).
+    const { board, flights } = this.#context;
+    const isTold = row !== null || board.peek(path) !== null || flights.at(path) !== null;
+    if (!isTold && listing.kind === "listed") return;
     if (row !== null && isAsArchived(row, side, listed(listing.self))) return;
     this.#context.board.add(side, listing.self, { isLive: false, isListed: listing.kind === "listed" });
   }

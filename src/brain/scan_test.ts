@@ -262,3 +262,23 @@ Deno.test("a scan of very many directories that were asked for is one walk throu
     ALL.map(at),
   ]);
 });
+
+Deno.test("a scan tells what a directory without a row shows when it is listed itself, where it is on its way", async () => {
+  const made = make();
+  for (const side of SIDES) {
+    // Its mode is set on the left when its parent was listed.
+    const stamp = newStamp(dir());
+    const shown = (mode: number) => present(at("new"), dir({ mode }), { stamp });
+    made[side].list = (dirs) =>
+      Promise.resolve(dirs.map((path): Listing => {
+        const self = path === ROOT ? present(ROOT, dir()) : shown(side === "left" ? 0o700 : 0o755);
+        const entries = path === ROOT ? [shown(0o755)] : [];
+        return { kind: "listed", path, self, entries, began: 1, isWatched: true, hasIgnored: false };
+      }));
+  }
+  made.archive.transact(() => made.archive.remove(at("o")));
+  made.archive.transact(() => made.archive.dropSums());
+  await made.scanner.runFirst();
+  const seen = made.context.board.peek(at("new"))?.left?.observation;
+  assertEquals(seen?.kind === "present" && seen.entry.mode, 0o700);
+});
