@@ -36,7 +36,7 @@ import type { CommitBatch, Transition, TransitionResult } from "../core/transiti
 import type { Space, TrashAction, TrashPage, TrashQuery, TrashResult } from "../core/trash.ts";
 import { Applier, type RawDone } from "../replica/applier.ts";
 import { Batches } from "../replica/batches.ts";
-import { type Committed, Committer, TrashLabels } from "../replica/committer.ts";
+import { type Committed, Committer, toldOfMove, TrashLabels } from "../replica/committer.ts";
 import { Counter } from "../replica/counter.ts";
 import { FollowedLinks } from "../replica/followed_links.ts";
 import { writeTrouble } from "../replica/errno.ts";
@@ -444,7 +444,7 @@ export class LocalEndpoint implements Endpoint {
     if (transition.kind !== "move") return reporter.rememberOwn(transition.path, stat, ended);
     known.move(transition);
     reporter.rememberOwn(transition.from, null, ended);
-    reporter.rememberOwn(transition.to, stat, ended);
+    reporter.rememberOwn(transition.to, stat === null ? null : toldOfMove(transition, stat), ended);
   }
 }
 

@@ -207,3 +207,21 @@ Deno.test("LocalEndpoint shows what changed since it was listed ahead", async ()
 function namesOf(listing: Listing): readonly string[] {
   return listing.kind === "listed" ? listing.entries.map(({ path }) => nameOf(path)) : [];
 }
+
+Deno.test("LocalEndpoint tells the mode that a user gave a directory just before psync renamed it", async () => {
+  const { world, local } = await openWorld({ shape: { d: { f: "text" } } });
+  await using _world = world;
+  await world.watchAll();
+  const { entry, stamp } = await world.present(p("d"));
+  const watcher = local.nativePids[1]!;
+  Deno.kill(watcher, "SIGSTOP");
+  try {
+    await world.tree.sh("chmod 700 d");
+    const expectedFrom = { kind: "dir", mode: entry.mode, owner: null, stamp } as const;
+    const move = { kind: "move", from: p("d"), to: p("n"), disposal: "drop" } as const;
+    await world.commit({ ...move, expectedFrom, expectedTo: { kind: "absent" } });
+  } finally {
+    Deno.kill(watcher, "SIGCONT");
+  }
+  await world.log.saw(p("n"), (each) => each.kind === "present" && each.entry.mode === 0o700);
+});

@@ -12,6 +12,7 @@ import type {
   CommitBatch,
   Disposal,
   Expected,
+  MoveTransition,
   PutTransition,
   Transition,
   TransitionResult,
@@ -50,6 +51,14 @@ const UNIT_BYTES = 3;
 export interface Committed {
   readonly result: TransitionResult;
   readonly stat: RawStat;
+}
+
+/**
+ * What a rename may be said to have shown. WHY not the mode of a directory: no rename compares it, so that a user
+ * may have set it meanwhile; whoever asked for the rename believes in the one that he expected.
+ */
+export function toldOfMove({ expectedFrom }: MoveTransition, stat: RawStat): RawStat {
+  return expectedFrom.kind === "dir" && stat.kind === KIND.dir ? { ...stat, mode: expectedFrom.mode } : stat;
 }
 
 /** A STAT that holds only what EXPECTED compares. */

@@ -73,3 +73,18 @@ Deno.test("what was removed from a directory is removed under its new name, thou
     assertEquals(outcome(run, ["n/x", "d/x", "f"]), [[], [[null, null, "f-22"], [null, null, "f-22"]]]);
   });
 });
+
+Deno.test("a directory that one user renamed just as the other one set its mode has that mode on both sides", async () => {
+  await Script.everywhere(async (run) => {
+    await settled(run);
+    run.hold("left", "commit");
+    run.rename("right", "d", "n");
+    await run.go();
+    run.hold("left", "look", "after");
+    run.chmod("left", "d", 0o700);
+    run.let("left", "commit");
+    await run.rest();
+    assertEquals(run.world.trees.right.show(), run.world.trees.left.show());
+    assertEquals(run.world.trees.left.find("n" as RelPath)?.mode, 0o700);
+  });
+});

@@ -8,6 +8,7 @@ import type { Stamp } from "../../src/core/entry.ts";
 import type { Observation } from "../../src/core/observation.ts";
 import type { RelPath } from "../../src/core/path.ts";
 import type { Transition, TransitionResult } from "../../src/core/transition.ts";
+import { toldOfMove } from "../../src/replica/committer.ts";
 import { KnownStamps } from "../../src/replica/known_stamps.ts";
 import { KIND, type RawStat } from "../../src/replica/native_format.ts";
 import { NO_STAT } from "../../src/replica/native_records.ts";
@@ -56,7 +57,8 @@ export class Told {
       this.#known.move(t);
       this.#known.remember(t.from, null, how);
     }
-    this.#known.remember(paths.at(-1)!, stat, how);
+    const shown = t.kind === "move" && stat !== null ? toldOfMove(t, stat) : stat;
+    this.#known.remember(paths.at(-1)!, shown, how);
   }
 
   /** What was told of a directory was told of what is in it, under its new name as well. */
