@@ -8,6 +8,7 @@ import type { Timer } from "../base/clock.ts";
 import type { PairContext } from "./context.ts";
 import { raiseAge } from "./archive_age.ts";
 import { recordFindings } from "./findings.ts";
+import { closeEpoch } from "./rolled_back.ts";
 
 /** How long an epoch stays open once something was committed in it. */
 const EPOCH_MS = 3_000;
@@ -58,7 +59,7 @@ export class EpochKeeper {
       sources.clear();
       const kept = await Promise.all([left.sync(options.left), right.sync(options.right)]);
       archive.transact(() => {
-        archive.closeEpoch(end);
+        closeEpoch(archive, end);
         recordFindings(this.#context, "left", kept[0], "late-write");
         recordFindings(this.#context, "right", kept[1], "late-write");
       });

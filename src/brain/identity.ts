@@ -12,7 +12,7 @@ import { type Lock, type PairId, parseLock, parsePair } from "../core/marks.ts";
 import { joinPath, ROOT, showPath } from "../core/path.ts";
 import type { Side } from "../core/problem.ts";
 import type { Sides } from "./context.ts";
-import { bootOf } from "./rolled_back.ts";
+import { bootOf, closeEpoch } from "./rolled_back.ts";
 import { isSuspiciouslyEmpty } from "./safety.ts";
 import { forgetIntents } from "./intents.ts";
 
@@ -121,7 +121,7 @@ export function forgetAgreements(archive: Archive): void {
     for (const { name } of archive.children(ROOT)) archive.remove(joinPath(ROOT, name));
     for (const { id } of archive.holds()) archive.removeHold(id);
     // Nothing of an open epoch may be held against a root that it is not about.
-    archive.closeEpoch(archive.epochEnd());
+    closeEpoch(archive, archive.epochEnd());
     forgetIntents(archive);
   });
 }

@@ -6,12 +6,13 @@
  * at there, with its digest. It shows the last state: fine. An earlier state of the chain: the row
  * becomes just that, so that the scan finds the other side changed, and the last state is made again
  * from there. Anything else: the row goes, both sides meet as strangers, and the side that did not
- * crash wins (`Recovery.winners`). Writes to the archive alone; a second run finds nothing more to do.
+ * crash wins (`Recovery.winners`). Writes to the archive alone, and notes which changes
+ * are its own: they are no states that a disk may have gone back to, so that a second run decides the same.
  * @module
  */
 import { ArchiveError } from "../base/errors.ts";
 import { logger } from "../base/log.ts";
-import type { ArchiveRow } from "../core/archive.ts";
+import type { Archive, ArchiveRow } from "../core/archive.ts";
 import type { EndpointFacts, Move } from "../core/endpoint.ts";
 import { type Entry, sameContent, sameMetadata, sameObject, type Stamp } from "../core/entry.ts";
 import type { Observation, PresentObservation } from "../core/observation.ts";
@@ -61,8 +62,21 @@ interface Place {
   readonly age: number;
 }
 
+/** What an examination wrote: it says what to do, and is no state that both sides ever had. */
+const NO_STATE = "no state";
+
 /** States of a path, newest first; null: absent. */
-type Chain = readonly (ArchiveRow | null)[];
+type Chain = readonly (ArchiveRow | null | typeof NO_STATE)[];
+
+/** The changes of the open epoch that examinations made: pairs of their first and last numbers, as JSON. */
+const EXAMINED = "epoch.examined";
+
+/** Closes the epoch up to a change. In a transaction. */
+export function closeEpoch(archive: Pick<Archive, "closeEpoch" | "epochEnd" | "setMeta">, end: number): void {
+  archive.closeEpoch(end);
+  // The next one may begin with the same numbers.
+  if (archive.epochEnd() === 0) archive.setMeta(EXAMINED, null);
+}
 
 /** By which a side tells that nothing can have been taken back since. */
 export function bootOf({ bootId, fsId, mountId }: EndpointFacts): string {
@@ -96,8 +110,10 @@ export function noteBoots({ archive, endpoints }: Pick<PairContext, "endpoints" 
 class Examination {
   readonly #context: ExaminationContext;
   readonly #crashed: readonly Side[];
-  /** By the names that the archive has now. */
-  #chains = new Map<RelPath, (ArchiveRow | null)[]>();
+  /** By the names that the archive has now; what was before each change. */
+  #chains = new Map<RelPath, Chain>();
+  /** Paths whose row an examination wrote last. */
+  #unagreed = new Set<RelPath>();
   /** Renames of directories that stand, newest first. */
   readonly #standing: Move[] = [];
   #count = 0;
@@ -108,9 +124,15 @@ class Examination {
   }
 
   async run(): Promise<number> {
-    for (const change of this.#context.archive.epochChanges()) {
+    const { archive } = this.#context;
+    const ranges: [number, number][] = JSON.parse(archive.meta(EXAMINED) ?? "[]");
+    // Changes have numbers without a gap.
+    let nth = archive.epochEnd();
+    for (const change of archive.epochChanges()) {
+      const isOwn = ranges.some(([first, last]) => first <= nth && nth <= last);
       if (change.kind === "move") await this.#move(change);
-      else this.#note(this.#nameNow(change.path), change.before);
+      else this.#note(this.#nameNow(change.path), change.before, isOwn);
+      nth--;
     }
     // A prefix sorts first: directories come before what is in them.
     const paths = [...this.#chains.keys()].sort();
@@ -120,10 +142,25 @@ class Examination {
     return this.#count;
   }
 
-  #note(path: RelPath, before: ArchiveRow | null): void {
+  /** `isOwn`: an examination made this change, so that what came of it is no state. */
+  #note(path: RelPath, before: ArchiveRow | null, isOwn: boolean): void {
     const chain = this.#chains.get(path);
-    if (chain === undefined) this.#chains.set(path, [before]);
-    else chain.push(before);
+    if (chain === undefined && isOwn) this.#unagreed.add(path);
+    const later: Chain = chain === undefined || !isOwn ? chain ?? [] : [...chain.slice(0, -1), NO_STATE];
+    this.#chains.set(path, [...later, before]);
+  }
+
+  /** Writes to the archive, and notes that these changes are no states. */
+  #write(work: () => void): void {
+    const { archive } = this.#context;
+    archive.transact(() => {
+      const before = archive.epochEnd();
+      work();
+      const end = archive.epochEnd();
+      if (end === before) return;
+      const ranges: [number, number][] = JSON.parse(archive.meta(EXAMINED) ?? "[]");
+      archive.setMeta(EXAMINED, JSON.stringify([...ranges, [before + 1, end]]));
+    });
   }
 
   /** What a path is called now that was told before the renames that stand. */
@@ -150,7 +187,7 @@ class Examination {
     const { archive } = this.#context;
     if (archive.get(to)?.entry.kind !== "dir") return false;
     try {
-      archive.transact(() => {
+      this.#write(() => {
         this.#restoreParents(from);
         archive.move(to, from);
         archive.dropSums(from); // patterns may say otherwise of the old name
@@ -159,9 +196,11 @@ class Examination {
       if (error instanceof ArchiveError) return false;
       throw error;
     }
-    const renamed = new Map<RelPath, (ArchiveRow | null)[]>();
+    const nameNow = (path: RelPath) => path === to || isBelow(path, to) ? rebase(path, { from: to, to: from }) : path;
+    this.#unagreed = new Set([...this.#unagreed].map(nameNow));
+    const renamed = new Map<RelPath, Chain>();
     for (const [path, chain] of this.#chains) {
-      const now = path === to || isBelow(path, to) ? rebase(path, { from: to, to: from }) : path;
+      const now = nameNow(path);
       renamed.set(now, [...renamed.get(now) ?? [], ...chain]);
     }
     this.#chains = renamed;
@@ -173,8 +212,8 @@ class Examination {
     const { archive } = this.#context;
     const missing = [...ancestorsOf(path)].filter((dir) => dir !== ROOT && archive.get(dir) === null).sort();
     for (const dir of missing) {
-      const row = this.#chains.get(dir)?.find((state) => state?.entry.kind === "dir");
-      if (row) archive.put(dir, row);
+      const row = this.#chains.get(dir)?.find((state) => state !== NO_STATE && state?.entry.kind === "dir");
+      if (row && row !== NO_STATE) archive.put(dir, row);
     }
   }
 
@@ -183,10 +222,9 @@ class Examination {
   }
 
   async #judge(paths: readonly RelPath[]): Promise<void> {
-    const { archive } = this.#context;
     const seen = { left: await this.#lookIfCrashed("left", paths), right: await this.#lookIfCrashed("right", paths) };
     const digests = await this.#unknownDigests(paths);
-    archive.transact(() =>
+    this.#write(() =>
       paths.forEach((path, i) => {
         const chain = this.#chainOf(path, digests);
         const places = apart(this.#crashed.map((side) => placeOf(side, seen[side]![i]!, chain)));
@@ -226,7 +264,7 @@ class Examination {
     const read = last?.entry.kind === "file" && digest !== undefined
       ? { ...last, entry: { ...last.entry, digest } }
       : last;
-    return [read, ...this.#chains.get(path) ?? []];
+    return [this.#unagreed.has(path) ? NO_STATE : read, ...this.#chains.get(path) ?? []];
   }
 
   /** At least one side does not show the last state. */
@@ -272,7 +310,8 @@ function rowOf(
 }
 
 function stampsIn(chain: Chain): ArchiveRow | null {
-  return chain.find((state) => state !== null) ?? null;
+  for (const state of chain) if (state !== null && state !== NO_STATE) return state;
+  return null;
 }
 
 /** The stamp of the same object, which nothing that can be seen there is equal to. */
@@ -293,7 +332,8 @@ function apart(places: readonly Place[]): readonly Place[] {
   return isSame ? places : places.map((place) => ({ ...place, age: Infinity }));
 }
 
-function isState(seen: Observation, state: ArchiveRow | null, how: { readonly exactly: boolean }): boolean {
+function isState(seen: Observation, state: Chain[number], how: { readonly exactly: boolean }): boolean {
+  if (state === NO_STATE) return false;
   if (state === null) return seen.kind === "absent" || seen.kind === "orphan";
   return seen.kind === "present" && isLike(seen, state.entry, how);
 }

@@ -25,6 +25,10 @@ function remove(tree: MemoryTree, path: string): void {
   tree.mark();
 }
 
+/** So has this one, but the archive lives; and this one has all. */
+const OLDEST_TREE = { below: () => 0, next: () => 0.9 };
+const NEWEST = { below: (count: number) => count - 1, next: () => 0.9 };
+
 /** A pair at rest, everything durable: d/f and g on both sides. */
 async function settled(): Promise<World> {
   const world = new World({ seed: 1 });
@@ -111,3 +115,30 @@ Deno.test("an archive that was taken back as well costs nothing", async () => {
   });
   assertEquals([world.trees.left.find("g" as RelPath)?.text, world.archive.conflicts()], ["new", []]);
 });
+
+for (
+  const { what, path, text } of [
+    { what: "a new file", path: "n", text: "new" },
+    { what: "an edit", path: "g", text: "new g" },
+  ]
+) {
+  Deno.test(`${what} that one of two crashed disks took back comes again, though psync ends when it has found that`, async () => {
+    const world = await settled();
+    write(world.trees.right, path, text);
+    while (await world.scheduler.step());
+    await world.kill();
+    world.powerCut(["left"], OLDEST_TREE);
+    world.powerCut(["right"], NEWEST);
+    for (let life = 0; life < 3; life++) {
+      world.start();
+      const end = world.archive.epochEnd();
+      while (world.archive.epochEnd() === end && await world.scheduler.step());
+      await world.kill();
+    }
+    world.start();
+    await world.rest();
+    await world.kill();
+    const texts = [world.trees.left, world.trees.right].map((tree) => tree.find(path as RelPath)?.text);
+    assertEquals([texts, world.archive.conflicts()], [[text, text], []]);
+  });
+}

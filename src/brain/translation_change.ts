@@ -10,6 +10,7 @@ import { UsageError } from "../base/errors.ts";
 import type { Archive } from "../core/archive.ts";
 import { isBelow, nameOf, type RelPath, ROOT } from "../core/path.ts";
 import { type NamePair, parseTranslations } from "../core/translation.ts";
+import { closeEpoch } from "./rolled_back.ts";
 
 /** Where the archive keeps the translation that its rows are of, as JSON. */
 const TRANSLATE = "translate";
@@ -40,7 +41,7 @@ export function followTranslation(archive: Archive, wanted: readonly NamePair[])
     for (const path of topmost(concerned)) archive.remove(path);
     archive.setMeta(TRANSLATE, JSON.stringify(now));
     // What was forgotten is nothing that a disk could take back.
-    archive.closeEpoch(archive.epochEnd());
+    closeEpoch(archive, archive.epochEnd());
   });
 }
 
