@@ -444,7 +444,8 @@ export class Scanner {
     const news = { left: newsOf(merged, "left"), right: newsOf(merged, "right") };
     const isMissing = (side: Side) => row !== null && merged[side] === null;
     const missing = SIDES.filter(isMissing);
-    if (row !== null && missing.length === 2) return this.#absences.gone(merged.path);
+    // A crowd is no walk, at whose end it would be judged; and one of its listings may be older than the row.
+    if (row !== null && missing.length === 2 && !isLive) return this.#absences.gone(merged.path);
     if (missing.length === 0 && news.left === null && news.right === null) {
       return isLive ? this.#asArchived(merged) : undefined;
     }

@@ -211,6 +211,24 @@ Deno.test("what a crowded directory misses is looked at without brakes where the
   assertEquals([looked.length, archive.holds()], [300, []]);
 });
 
+Deno.test("what neither side shows of a directory that is crowded on both is looked at on both", async () => {
+  const made = make();
+  const { context, scanner } = made;
+  const looked: string[] = [];
+  for (const side of SIDES) {
+    context.looks[side].want = ({ path }) => void looked.push(`${side} ${path}`);
+    const { list } = made[side];
+    made[side].list = async (dirs) =>
+      (await list.call(made[side], dirs)).map((listing) => {
+        return listing.kind === "listed" && listing.path === at("o") ? { ...listing, entries: [] } : listing;
+      });
+  }
+  await scanner.runFirst();
+  for (const side of SIDES) scanner.crowd(side, at("o"));
+  await scanner.idle();
+  assertEquals([...new Set(looked)].sort(), ["left o/f", "right o/f"]);
+});
+
 Deno.test("a crowd leaves alone what -k left alone, until somebody touches that", async () => {
   const made = make({ skipInitialSync: true, different: { left: ["o"] } });
   const { clock, context, scanner } = made;

@@ -21,7 +21,7 @@ const STEPS = 60;
 /** Here a torn file was taken for an edit, and took the place of the last whole version. */
 const TORN_SEED = 21425;
 /** What was left undone once: a removal that was told before a rename was; a walk and a rename that waited for each other. */
-const UNDONE = [{ seed: 322208, crowds: 0 }, { seed: 327933, crowds: 0.6 }];
+const UNDONE = [{ seed: 322208, crowds: 0 }, { seed: 327933, crowds: 0.6 }, { seed: 329960, crowds: 0.6 }];
 /** Within so many seeds the box finds that nobody looks what a disk took back. */
 const BLIND_SEEDS = 400;
 
