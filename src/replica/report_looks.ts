@@ -12,6 +12,8 @@ import { type Due, LOOK_DEEP, LOOK_FOLLOWED, type Settle } from "./settle.ts";
 
 /** Content of files up to this size travels with a report. */
 export const REPORT_CONTENT_BYTES = 64 << 10;
+/** With more paths than this none of it does: they are in one report where they were renamed, all at once. */
+export const REPORT_CONTENT_PATHS = 512;
 
 /** A path that was looked at. */
 export interface Look {
@@ -38,7 +40,7 @@ export async function lookAtDues(dues: readonly Due[], parts: Parts): Promise<Lo
   const [owns, deeps, rests] = await Promise.all([
     look(own, false, 0, true),
     look(deep, true, REPORT_CONTENT_BYTES),
-    look(rest, false, REPORT_CONTENT_BYTES),
+    look(rest, false, rest.length > REPORT_CONTENT_PATHS ? 0 : REPORT_CONTENT_BYTES),
   ]);
   const changed = own.filter(({ path }, i) => isFile(owns[i]!) && known.match(path, owns[i]!.stat) === "different");
   const changes = await look(changed, false, REPORT_CONTENT_BYTES);
