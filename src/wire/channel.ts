@@ -29,8 +29,11 @@ export const BRAIN_SILENCE_MS = 15_000;
 /** The filter end: */
 export const FILTER_SILENCE_MS = 25_000;
 
-/** So many bytes of a frame that is not whole yet end a silence: 270 bytes a second keep a link. */
-const PROGRESS_BYTES = 4_096;
+/** A whole frame ends a silence where it came within so long: pings byte by byte would keep a link that is of no use. */
+const FRAME_MAX_MS = 2_000;
+
+/** So many bytes within that time end one as well, of a frame that is not whole yet: 260 bytes a second keep a link. */
+const PROGRESS_BYTES = 512;
 
 /** How long a clean end waits for what is still to be written. */
 const FLUSH_MS = 1_000;
@@ -60,6 +63,8 @@ export class Channel {
   readonly #heartbeat: Heartbeat;
   #late: Timer | null = null;
   #heardBytes = 0;
+  /** Since when they are counted. */
+  #heardSinceMs = 0;
 
   constructor(streams: ByteStreams, options: ChannelOptions) {
     this.#streams = streams;
@@ -158,14 +163,18 @@ export class Channel {
 
   async #read(): Promise<void> {
     const cutter = new FrameCutter();
+    const { clock } = this.#options;
+    let beganAtMs = clock.nowMs();
     try {
       for (;;) {
-        const space = cutter.space;
+        const { space, isBetween } = cutter;
         const bytes = await this.#source.read(space);
         if (bytes === null || this.#isOver) break;
+        if (isBetween) beganAtMs = clock.nowMs();
         this.#heard(bytes.length);
         for (const frame of space === null ? cutter.push(bytes) : cutter.filled(bytes)) {
-          this.#heard(PROGRESS_BYTES);
+          if (clock.nowMs() - beganAtMs <= FRAME_MAX_MS) this.#heard(PROGRESS_BYTES);
+          beganAtMs = clock.nowMs();
           this.#take(frame);
           if (this.#isOver) return;
         }
@@ -179,6 +188,8 @@ export class Channel {
 
   /** Counts what came since the last progress. */
   #heard(bytes: number): void {
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs - this.#heardSinceMs > FRAME_MAX_MS) [this.#heardSinceMs, this.#heardBytes] = [nowMs, 0];
     this.#heardBytes += bytes;
     if (this.#heardBytes < PROGRESS_BYTES) return;
     this.#heardBytes = 0;

@@ -92,6 +92,26 @@ for (const end of ["brain", "filter"] as const) {
   });
 }
 
+Deno.test("frames that come whole, but byte by byte, are silence", async () => {
+  for (const [bytesEach, isLost] of [[2, true], [9, false]] as const) {
+    const clock = new FakeClock();
+    const { left, right } = connectedPair();
+    const caller = new Caller(left, { clock });
+    const pong = endFrame(beginFrame({ type: FRAME.pong, id: 0 }, 0));
+    let isOver = false;
+    caller.ended.then(() => isOver = true);
+    for (let at = 0; at < 40 * bytesEach && !isOver; at += bytesEach) {
+      const bytes = Array.from({ length: bytesEach }, (_, i) => pong[(at + i) % pong.length]!);
+      right.writer.write(Uint8Array.from(bytes)).catch(() => {});
+      await settle();
+      await clock.advance(1000);
+    }
+    await settle();
+    assertEquals([pong.length, isOver], [9, isLost]);
+    if (!isLost) caller.fail(new EndpointLostError("The test is over"));
+  }
+});
+
 Deno.test("a filter that hears nothing ends within 30 s, and its handlers are told", async () => {
   const clock = new FakeClock();
   const { left, right } = connectedPair();
