@@ -119,11 +119,10 @@ export class LookLane {
     const isOutlisted = this.#context.evidence[this.#side].isOutlisted(seen);
     if (isOutlisted && wanted.hops < HOPS) return this.#queue.push({ ...wanted, hops: wanted.hops + 1 });
     const now = this.#context.moves.follow(wanted.path);
-    const places = wanted.hops === 0 ? this.#context.moves.places(wanted.path) : now === wanted.path ? [] : [now];
     wanted.done(seen);
-    if (wanted.hops >= HOPS) return;
+    if (now === wanted.path || wanted.hops >= HOPS) return;
     const done = (there: Observation) => this.#context.board.add(this.#side, there, { isLive: false });
-    for (const path of places) this.#queue.push({ ...wanted, path, done, hops: wanted.hops + 1 });
+    this.#queue.push({ ...wanted, path: now, done, hops: wanted.hops + 1 });
   }
 
   async #run(batch: readonly Queued[]): Promise<void> {

@@ -91,17 +91,6 @@ Deno.test("LookLane looks also where a rename took a path meanwhile, and follows
   assertEquals(asked.length, 2 + 4);
 });
 
-Deno.test("LookLane finds what was renamed in a directory that took the name of one renamed before", async () => {
-  const { asked, want, context } = make();
-  context.moves.note({ from: at("d"), to: at("old") });
-  context.moves.note({ from: at("d/e"), to: at("d/f") });
-  want("d/e/x");
-  await Promise.resolve();
-  for (let i = 0; i < asked.length; i++) await asked[i]!.answer();
-  assertEquals(asked.flatMap(({ paths }) => paths).slice(0, 3), ["d/e/x", "old/e/x", "d/f/x"].map(at));
-  assertEquals(context.board.peek(at("d/f/x"))?.left?.observation.kind, "absent");
-});
-
 Deno.test("LookLane tells of a failure and goes on with what waits", async () => {
   const { asked, want, seen, failures } = make();
   want("broken");

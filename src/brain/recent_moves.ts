@@ -15,8 +15,6 @@ import { isBelow, rebase, type RelPath } from "../core/path.ts";
 const REMEMBERED_MS = 60_000;
 /** How many renames are remembered. */
 const REMEMBERED = 1_000;
-/** How many places of one path are told. */
-const PLACES = 8;
 /** How many paths are remembered that were not found. */
 const MISSED = 10_000;
 
@@ -104,19 +102,5 @@ export class RecentMoves {
   /** Where a path is now, as far as recent renames tell; the path itself where none touched it. */
   follow(path: RelPath): RelPath {
     return this.#moves.reduce((at, { move }) => rebase(at, move), path);
-  }
-
-  /**
-   * Where else a path may be now. WHY more than one: another directory may have taken an old name since, and who
-   * asks does not say whether the path was learned before that or after it.
-   */
-  places(path: RelPath): RelPath[] {
-    const places = new Set([path]);
-    for (const { move } of this.#moves) {
-      for (const place of [...places]) if (places.size < PLACES) places.add(rebase(place, move));
-    }
-    places.add(this.follow(path));
-    places.delete(path);
-    return [...places];
   }
 }

@@ -4,17 +4,6 @@ import { file } from "../../tests/support/entries.ts";
 import { FakeClock } from "../../tests/support/fake_clock.ts";
 import { RecentMoves } from "./recent_moves.ts";
 
-Deno.test("RecentMoves tells all places of a path where another directory has taken an old name", () => {
-  const moves = new RecentMoves(new FakeClock());
-  moves.note({ from: at("d"), to: at("old") });
-  moves.note({ from: at("d/e"), to: at("d/f") });
-  assertEquals(moves.places(at("d/e/x")), ["old/e/x", "d/f/x"]);
-  assertEquals([moves.places(at("d/f/x")), moves.places(at("y"))], [["old/f/x"], []]);
-  for (let i = 0; i < 100; i++) moves.note({ from: at(`p${i}`), to: at(`p${i + 1}`) });
-  const places = moves.places(at("p0/x"));
-  assertEquals([places.length, places.at(-1)], [8, "p100/x"]);
-});
-
 Deno.test("RecentMoves follows a path through renames in their order", () => {
   const moves = new RecentMoves(new FakeClock());
   assertEquals(moves.follow(at("d/x")), "d/x");
