@@ -26,7 +26,7 @@ export class ListAhead {
     this.#list = list;
   }
 
-  /** Lists the root and what is below it, as far as there is room, or until it is over. Rejects as `list` does. */
+  /** Lists the root and what is below it, as far as there is room, or until somebody is there. Rejects as `list` does. */
   async run(): Promise<void> {
     const todo: RelPath[] = [ROOT];
     let entries = 0;
@@ -44,10 +44,14 @@ export class ListAhead {
     }
   }
 
-  /** Takes what was listed ahead; null: it is to be listed now. */
+  /**
+   * Takes what was listed ahead; null: it is to be listed now. From then on whoever asks is ahead: what was
+   * still being listed would be listed twice, and kept for nobody.
+   */
   take(dir: RelPath): Listed | null {
     const kept = this.#kept.get(dir) ?? null;
     this.#kept.delete(dir);
+    if (kept === null) this.#isOver = true;
     return kept;
   }
 

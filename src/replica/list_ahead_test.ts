@@ -59,6 +59,17 @@ Deno.test("ListAhead gives nothing more once it is over, also of what is still b
   assertEquals(PATHS.map((path) => ahead.take(path)), [null, null, null, null]);
 });
 
+Deno.test("ListAhead lists no further once somebody asks for more than it has, and gives what it has", async () => {
+  const { asked, list } = lister();
+  const ahead: ListAhead = new ListAhead((dirs) => {
+    if (dirs.includes(PATHS[1]!)) assertEquals(ahead.take(PATHS[1]!), null);
+    return list(dirs);
+  });
+  await ahead.run();
+  assertEquals(asked, PATHS.slice(0, 3));
+  assertEquals(PATHS.map((path) => ahead.take(path) !== null), [true, false, false, false]);
+});
+
 Deno.test("ListAhead keeps no directory of which no event would tell", async () => {
   const { asked, list } = lister({ unwatched: ["a"] });
   const ahead = new ListAhead(list);
