@@ -37,13 +37,15 @@ export async function lookAtDues(dues: readonly Due[], parts: Parts): Promise<Lo
   const rest = dues.filter((due) => !isQuiet(due) && (due.bits & LOOK_DEEP) === 0);
   const look = (part: readonly Due[], digests: boolean, contentLimitBytes: number, stampOnly = false) =>
     looker.look(part.map(({ path }) => path), { digests, contentLimitBytes, stampOnly });
+  const lookWithContent = (part: readonly Due[]) =>
+    look(part, false, part.length > REPORT_CONTENT_PATHS ? 0 : REPORT_CONTENT_BYTES);
   const [owns, deeps, rests] = await Promise.all([
     look(own, false, 0, true),
     look(deep, true, REPORT_CONTENT_BYTES),
-    look(rest, false, rest.length > REPORT_CONTENT_PATHS ? 0 : REPORT_CONTENT_BYTES),
+    lookWithContent(rest),
   ]);
   const changed = own.filter(({ path }, i) => isFile(owns[i]!) && known.match(path, owns[i]!.stat) === "different");
-  const changes = await look(changed, false, REPORT_CONTENT_BYTES);
+  const changes = await lookWithContent(changed);
   const found = new Map<RelPath, Sighting>();
   for (const sighting of [...owns, ...deeps, ...rests, ...changes]) found.set(sighting.observation.path, sighting);
   for (const sighting of await lookAtGrowing(found, parts)) found.set(sighting.observation.path, sighting);
