@@ -170,11 +170,12 @@ export class Channel {
         const { space, isBetween } = cutter;
         const bytes = await this.#source.read(space);
         if (bytes === null || this.#isOver) break;
-        if (isBetween) beganAtMs = clock.nowMs();
-        this.#heard(bytes.length);
+        const nowMs = clock.nowMs();
+        if (isBetween) beganAtMs = nowMs;
+        this.#heard(bytes.length, nowMs);
         for (const frame of space === null ? cutter.push(bytes) : cutter.filled(bytes)) {
-          if (clock.nowMs() - beganAtMs <= FRAME_MAX_MS) this.#heard(PROGRESS_BYTES);
-          beganAtMs = clock.nowMs();
+          if (nowMs - beganAtMs <= FRAME_MAX_MS) this.#heard(PROGRESS_BYTES, nowMs);
+          beganAtMs = nowMs;
           this.#take(frame);
           if (this.#isOver) return;
         }
@@ -187,8 +188,7 @@ export class Channel {
   }
 
   /** Counts what came since the last progress. */
-  #heard(bytes: number): void {
-    const nowMs = this.#options.clock.nowMs();
+  #heard(bytes: number, nowMs: number): void {
     if (nowMs - this.#heardSinceMs > FRAME_MAX_MS) [this.#heardSinceMs, this.#heardBytes] = [nowMs, 0];
     this.#heardBytes += bytes;
     if (this.#heardBytes < PROGRESS_BYTES) return;
