@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { SafetyHaltError } from "../../src/base/errors.ts";
-import { isBelow, type RelPath } from "../../src/core/path.ts";
+import type { RelPath } from "../../src/core/path.ts";
 import type { Disposal } from "../../src/core/transition.ts";
 import { type PlacedItem, type TrashAction, type TrashClass, trashItems } from "../../src/core/trash.ts";
 import { contentOf, p, type RegisterTest, World } from "./world.ts";
@@ -113,17 +113,7 @@ function restoreSuite(test: RegisterTest): void {
     const kept = await toTrash(world, p("d"), "removed", true);
     assertEquals(await act(world, restore(kept, "x/y/d2")), ["done"]);
     assertEquals(await world.tree.sh("find x -type f | sort"), "x/y/d2/e/f\nx/y/d2/g\n");
-    const path = p("x/y/d2/e/f");
-    // RACE: where its directory is told of twice, the brain is asked to list it: the file is told by that.
-    const told = await world.log.until(
-      "the file, or a scan",
-      () =>
-        world.log.of(path).find((each) => contentOf(each) === "1") ??
-          world.log.events.find((event) => event.kind === "rescan" && isBelow(path, event.path)),
-    );
-    if (told.kind !== "rescan") return;
-    await world.watchAll();
-    assertEquals(contentOf(await world.look(path)), "1");
+    await world.log.sawContent(p("x/y/d2/e/f"), "1");
   });
 
   test("nothing is given back over something, below a file, through a link or into .psync", async (open) => {
